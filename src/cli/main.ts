@@ -1,0 +1,45 @@
+/** The command line: parses, runs one command, turns errors into one line and an exit code. */
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { BitmillError, EXIT_CODES } from '../core/index.ts';
+import { COMMANDS } from './commands/index.ts';
+import { colours } from './terminal.ts';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+function buildProgram(): Command {
+  const program = new Command('bitmill')
+    .description('Mill language models down to a few bits per weight.')
+    .version(version)
+    .showHelpAfterError('(see bitmill COMMAND --help)')
+    .exitOverride();
+  for (const define of COMMANDS) {
+    const command = new Command().exitOverride();
+    define(command);
+    program.addCommand(command.copyInheritedSettings(program));
+  }
+  return program;
+}
+
+/** One line for the user; the stack only for faults of ours, or when BITMILL_DEBUG is set. */
+function report(error: unknown): number {
+  const c = colours(process.stderr);
+  if (error instanceof BitmillError) {
+    process.stderr.write(`${c.red('error:')} ${error.message}\n`);
+    if (error.hint) process.stderr.write(`${c.dim('hint:')} ${error.hint}\n`);
+    if (process.env['BITMILL_DEBUG']) process.stderr.write(`${error.stack}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(`${c.red('error:')} ${error instanceof Error ? error.stack : String(error)}\n`);
+  return EXIT_CODES.failure;
+}
+
+/** @param argv as process.argv. Sets process.exitCode; never throws. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_CODES.usage;
+    else process.exitCode = report(error);
+  }
+}

@@ -1,0 +1,6 @@
+/**
+ * bitmill's main door: everything that runs in Node and in the browser alike.
+ * Files, threads and caches of Node are behind `bitmill/node`.
+ */
+export * from './core/index.ts';
+export * from './quants/index.ts';

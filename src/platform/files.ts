@@ -1,0 +1,117 @@
+/** Files as byte sources and sinks, and output that appears whole or not at all. */
+import { constants, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { BitmillError, type ByteSink, type ByteSource, checkRange, inputError } from '../core/index.ts';
+
+/** Largest single read or write passed to the system; larger ones are split (Linux stops at 2 GiB). */
+const MAX_TRANSFER = 1 << 30;
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** An errno error as one sentence with the right exit code. */
+export function fileError(file: string, error: unknown): BitmillError {
+  const message = error instanceof Error ? error.message : String(error);
+  if (isErrno(error, 'ENOENT')) return inputError(file, 'no such file or folder');
+  if (isErrno(error, 'EISDIR')) return inputError(file, 'is a folder, not a file');
+  if (isErrno(error, 'ENOSPC'))
+    return new BitmillError('resources', `${file}: the disk is full`, { cause: error });
+  if (isErrno(error, 'EACCES'))
+    return new BitmillError('resources', `${file}: permission denied`, { cause: error });
+  return new BitmillError('failure', `${file}: ${message}`, { cause: error });
+}
+
+/** Opens a file for random-access reading. @throws input error: missing, or not a regular file. */
+export async function openFile(file: string): Promise<ByteSource & { close(): Promise<void> }> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, constants.O_RDONLY);
+  } catch (error) {
+    throw fileError(file, error);
+  }
+  const info = await handle.stat();
+  if (!info.isFile()) {
+    await handle.close();
+    throw inputError(file, info.isDirectory() ? 'is a folder, not a file' : 'is not a regular file');
+  }
+  const source = { name: file, size: info.size };
+  return {
+    ...source,
+    read: async (offset, length) => {
+      checkRange(source, offset, length);
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length; ) {
+        const step = Math.min(MAX_TRANSFER, length - done);
+        const { bytesRead } = await handle.read(bytes, done, step, offset + done);
+        if (bytesRead === 0) throw inputError(file, `became shorter while it was read (at ${offset + done})`);
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => handle.close(),
+  };
+}
+
+export interface FileSink extends ByteSink {
+  /** Bytes written so far reach the disk. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens (creates) a file for writing at offsets; existing bytes stay. */
+export async function openSink(file: string): Promise<FileSink> {
+  let handle: FileHandle;
+  try {
+    await mkdir(path.dirname(path.resolve(file)), { recursive: true });
+    handle = await open(file, constants.O_RDWR | constants.O_CREAT);
+  } catch (error) {
+    throw fileError(file, error);
+  }
+  return {
+    name: file,
+    write: async (offset, bytes) => {
+      try {
+        for (let done = 0; done < bytes.length; ) {
+          const step = Math.min(MAX_TRANSFER, bytes.length - done);
+          done += (await handle.write(bytes, done, step, offset + done)).bytesWritten;
+        }
+      } catch (error) {
+        throw fileError(file, error);
+      }
+    },
+    sync: () => handle.datasync(),
+    close: () => handle.close(),
+  };
+}
+
+/** Suffix of files that are not whole yet. */
+export const PARTIAL = '.partial';
+
+/**
+ * Writes a file through `write`, under `<file>.partial` until it is whole; an error removes the partial file.
+ * An existing file is replaced in one step.
+ */
+export async function writeAtomically(file: string, write: (sink: FileSink) => Promise<void>): Promise<void> {
+  const partial = file + PARTIAL;
+  await rm(partial, { force: true });
+  const sink = await openSink(partial);
+  try {
+    await write(sink);
+    await sink.sync();
+    await sink.close();
+    await rename(partial, file);
+  } catch (error) {
+    await sink.close().catch(() => {});
+    await rm(partial, { force: true });
+    throw error instanceof BitmillError ? error : fileError(file, error);
+  }
+}
+
+/** Whether something stands under that path. */
+export async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}

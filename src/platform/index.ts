@@ -1,0 +1,3 @@
+/** Platform: files, threads and caches of Node, handed to everything below as plain interfaces. */
+export * from './files.ts';
+export { availableThreads, workerPool } from './workers.ts';

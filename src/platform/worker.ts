@@ -1,0 +1,31 @@
+/** Entry file of a worker thread: runs jobs by name. Adding a job = one line in JOBS. */
+import { parentPort } from 'node:worker_threads';
+import { BitmillError, type Job } from '../core/index.ts';
+import { encodeJob } from '../quants/index.ts';
+import type { WorkerReply, WorkerRequest } from './workers.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: jobs of different types share one table; callers are typed by Job.
+const JOBS = new Map<string, Job<any, any>>([encodeJob].map((job) => [job.name, job]));
+
+function failure(error: unknown): NonNullable<WorkerReply['error']> {
+  if (!(error instanceof Error)) return { message: String(error) };
+  return {
+    message: error.message,
+    ...(error.stack ? { stack: error.stack } : {}),
+    ...(error instanceof BitmillError ? { kind: error.kind } : {}),
+  };
+}
+
+async function handle({ id, job: name, input }: WorkerRequest): Promise<void> {
+  try {
+    const job = JOBS.get(name);
+    if (!job) throw new Error(`no job "${name}" in worker.ts`);
+    const output = await job.run(input);
+    const transfer = [...new Set(job.transferOutput?.(output) ?? [])] as ArrayBuffer[];
+    parentPort?.postMessage({ id, output } satisfies WorkerReply, transfer);
+  } catch (error) {
+    parentPort?.postMessage({ id, error: failure(error) } satisfies WorkerReply);
+  }
+}
+
+parentPort?.on('message', (request: WorkerRequest) => void handle(request));

@@ -1,0 +1,76 @@
+/**
+ * What a tensor format is to the rest of bitmill: its name and id in GGUF files, its block size, and how its
+ * bytes become weights and back. A format with only `decode` already loads, inspects and dequantizes.
+ */
+
+/** How hard an encoder searches: `fast` for everyday use, `best` for a published file. */
+export type Effort = 'fast' | 'best';
+
+export const EFFORTS = ['fast', 'best'] as const satisfies readonly Effort[];
+
+export interface TensorFormat {
+  /** ggml's name in capitals, as in `Q4_K`. */
+  readonly name: string;
+  /** ggml type id, as stored in GGUF tensor infos. */
+  readonly id: number;
+  /** Weights a block; rows are whole blocks. */
+  readonly blockSize: number;
+  /** Bytes a block. */
+  readonly blockBytes: number;
+  /** `float`: one IEEE value a weight. `integer`: plain integers. `quantized`: scaled codes. */
+  readonly kind: 'float' | 'integer' | 'quantized';
+  /** The layout of a block in words. */
+  readonly layout: string;
+  /**
+   * Whole blocks to f32, bit for bit as ggml decodes them; the definition of the format.
+   * @param src `n * blockBytes` bytes. @param dst `n * blockSize` weights.
+   */
+  readonly decode: (src: Uint8Array, dst: Float32Array) => void;
+  /**
+   * One row to blocks, in plain TypeScript: the oracle of the kernel, and the encoder where there is none.
+   * Total on finite and non-finite input alike: never writes a NaN or infinite scale.
+   * @param src the weights of a row, a multiple of `blockSize`.
+   * @param importance importance of each column (mean squared activation), or null for equal importance.
+   */
+  readonly encode?: RowEncoder;
+  /**
+   * Prefix of the WebAssembly kernel's exports. `<prefix>_encode(src, dst, importance, rows, cols, effort)`:
+   * addresses of f32 rows, of the output blocks and of f32 importance (0: none), effort 0 fast, 1 best.
+   * `<prefix>_setup(address of tables)` is called once after `kernelTables` were copied in, if both exist.
+   */
+  readonly kernel?: string;
+  /** Bytes that the kernel needs in its memory, e.g. a codebook. */
+  readonly kernelTables?: () => Uint8Array;
+  /** Garbage without an importance matrix: refused there for block tensors, as llama.cpp does. */
+  readonly requiresImportance?: boolean;
+}
+
+export type RowEncoder = (
+  src: Float32Array,
+  dst: Uint8Array,
+  importance: Float32Array | null,
+  effort: Effort,
+) => void;
+
+/** Little-endian view of the same bytes. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A `decode` from a function that decodes the block at byte `at` into `dst` from weight `out` on. */
+export function perBlock(
+  blockBytes: number,
+  blockSize: number,
+  block: (view: DataView, at: number, dst: Float32Array, out: number) => void,
+): TensorFormat['decode'] {
+  return (src, dst) => {
+    const view = viewOf(src);
+    const blocks = Math.floor(dst.length / blockSize);
+    for (let b = 0; b < blocks; b++) block(view, b * blockBytes, dst, b * blockSize);
+  };
+}
+
+/** Bytes of `weights` weights (whole blocks) in a format; exact up to 2^53. */
+export function formatBytes(format: TensorFormat, weights: number): number {
+  return (weights / format.blockSize) * format.blockBytes;
+}

@@ -1,0 +1,27 @@
+/** IQ1_M: 16 sub-blocks of 16 weights `d * (2 scale + 1) * (point + shift)`; a shift of +-1/8 for every 8 weights. */
+import { f16ToF32 } from '../../core/index.ts';
+import { iq1Grid } from '../codebooks.ts';
+import { perBlock, type TensorFormat } from '../format.ts';
+
+export const IQ1_M: TensorFormat = {
+  name: 'IQ1_M',
+  id: 29,
+  blockSize: 256,
+  blockBytes: 56,
+  kind: 'quantized',
+  layout:
+    'qs[32] (low index bits), qh[16] (3 high index bits and shift sign each), scales u16[4] (4 x 3-bit scale, 4 bits of d)',
+  decode: perBlock(56, 256, (view, at, dst, out) => {
+    const s = [0, 1, 2, 3].map((k) => view.getUint16(at + 48 + 2 * k, true));
+    const d = f16ToF32((s[0] >> 12) | ((s[1] >> 8) & 0xf0) | ((s[2] >> 4) & 0xf00) | (s[3] & 0xf000));
+    const grid = iq1Grid().values;
+    for (let g = 0; g < 32; g++) {
+      const high = (view.getUint8(at + 32 + (g >> 1)) >> (4 * (g & 1))) & 15;
+      const point = 8 * (view.getUint8(at + g) | ((high & 7) << 8));
+      const sub = g >> 1;
+      const scale = Math.fround(d * (2 * ((s[sub >> 2] >> (3 * (sub & 3))) & 7) + 1));
+      const shift = high & 8 ? -0.125 : 0.125;
+      for (let k = 0; k < 8; k++) dst[out + 8 * g + k] = scale * (grid[point + k] + shift);
+    }
+  }),
+};

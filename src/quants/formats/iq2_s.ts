@@ -1,0 +1,29 @@
+/** IQ2_S: 16 sub-blocks of 16 weights; 8 weights at a time are a point of a 1024-point grid, with 8 free signs. */
+import { f16ToF32 } from '../../core/index.ts';
+import { iq2sGrid } from '../codebooks.ts';
+import { perBlock, type TensorFormat } from '../format.ts';
+
+export const IQ2_S: TensorFormat = {
+  name: 'IQ2_S',
+  id: 22,
+  blockSize: 256,
+  blockBytes: 82,
+  kind: 'quantized',
+  layout:
+    'd f16, qs[32] (low index bits), signs[32], qh[8] (2 high index bits each), scales[8] (4 bits per 16 weights)',
+  decode: perBlock(82, 256, (view, at, dst, out) => {
+    const d = f16ToF32(view.getUint16(at, true));
+    const grid = iq2sGrid().values;
+    for (let g = 0; g < 32; g++) {
+      const nibble = (view.getUint8(at + 74 + (g >> 2)) >> (4 * ((g >> 1) & 1))) & 15;
+      const scale = Math.fround(Math.fround(d * (0.5 + nibble)) * 0.25);
+      const high = (view.getUint8(at + 66 + (g >> 2)) >> (2 * (g & 3))) & 3;
+      const point = 8 * (view.getUint8(at + 2 + g) | (high << 8));
+      const signs = view.getUint8(at + 34 + g);
+      for (let k = 0; k < 8; k++) {
+        const value = scale * grid[point + k];
+        dst[out + 8 * g + k] = (signs >> k) & 1 ? -value : value;
+      }
+    }
+  }),
+};

@@ -1,0 +1,29 @@
+/** IQ2_XXS: 8 sub-blocks of 32 weights; 8 weights at a time are a point of a 256-point grid, with signs of even parity. */
+import { f16ToF32 } from '../../core/index.ts';
+import { iq2xxsGrid, signMask } from '../codebooks.ts';
+import { perBlock, type TensorFormat } from '../format.ts';
+
+export const IQ2_XXS: TensorFormat = {
+  name: 'IQ2_XXS',
+  id: 16,
+  blockSize: 256,
+  blockBytes: 66,
+  kind: 'quantized',
+  layout: 'd f16, 8 x (4 grid indices, u32: 4 x 7 sign bits, 4-bit scale)',
+  decode: perBlock(66, 256, (view, at, dst, out) => {
+    const d = f16ToF32(view.getUint16(at, true));
+    const grid = iq2xxsGrid().values;
+    for (let sub = 0; sub < 8; sub++) {
+      const packed = view.getUint32(at + 2 + 8 * sub + 4, true);
+      const scale = Math.fround(Math.fround(d * (0.5 + (packed >>> 28))) * 0.25);
+      for (let g = 0; g < 4; g++) {
+        const point = 8 * view.getUint8(at + 2 + 8 * sub + g);
+        const signs = signMask((packed >>> (7 * g)) & 127);
+        for (let k = 0; k < 8; k++) {
+          const value = scale * grid[point + k];
+          dst[out + 32 * sub + 8 * g + k] = (signs >> k) & 1 ? -value : value;
+        }
+      }
+    }
+  }),
+};

@@ -1,0 +1,29 @@
+/** IQ3_S: 8 sub-blocks of 32 weights; 4 weights at a time are a point of a 512-point grid, with free signs. */
+import { f16ToF32 } from '../../core/index.ts';
+import { iq3sGrid } from '../codebooks.ts';
+import { perBlock, type TensorFormat } from '../format.ts';
+
+export const IQ3_S: TensorFormat = {
+  name: 'IQ3_S',
+  id: 21,
+  blockSize: 256,
+  blockBytes: 110,
+  kind: 'quantized',
+  layout:
+    'd f16, qs[64] (low index bits), qh[8] (high index bit each), signs[32], scales[4] (4 bits per 32 weights)',
+  decode: perBlock(110, 256, (view, at, dst, out) => {
+    const d = f16ToF32(view.getUint16(at, true));
+    const grid = iq3sGrid().values;
+    for (let sub = 0; sub < 8; sub++) {
+      const nibble = (view.getUint8(at + 106 + (sub >> 1)) >> (4 * (sub & 1))) & 15;
+      const scale = Math.fround(d * (1 + 2 * nibble));
+      for (let i = 0; i < 32; i++) {
+        const g = 8 * sub + (i >> 2);
+        const high = (view.getUint8(at + 66 + sub) >> (g & 7)) & 1;
+        const value = scale * grid[4 * (view.getUint8(at + 2 + g) | (high << 8)) + (i & 3)];
+        dst[out + 32 * sub + i] =
+          (view.getUint8(at + 74 + 4 * sub + (i >> 3)) >> (i & 7)) & 1 ? -value : value;
+      }
+    }
+  }),
+};

@@ -1,0 +1,26 @@
+/** Q2_K: 16 sub-blocks of 16 weights `d * scale * q - dmin * min` with 2-bit q and 4-bit scale and min. */
+import { f16ToF32 } from '../../core/index.ts';
+import { perBlock, type TensorFormat } from '../format.ts';
+
+export const Q2_K: TensorFormat = {
+  name: 'Q2_K',
+  id: 10,
+  blockSize: 256,
+  blockBytes: 84,
+  kind: 'quantized',
+  layout: 'scales[16] (low nibble scale, high nibble min), qs[64], d f16, dmin f16',
+  decode: perBlock(84, 256, (view, at, dst, out) => {
+    const d = f16ToF32(view.getUint16(at + 80, true));
+    const dmin = f16ToF32(view.getUint16(at + 82, true));
+    for (let sub = 0; sub < 16; sub++) {
+      const packed = view.getUint8(at + sub);
+      const scale = Math.fround(d * (packed & 15));
+      const min = Math.fround(dmin * (packed >> 4));
+      const codes = at + 16 + 32 * (sub >> 3) + 16 * (sub & 1);
+      const shift = 2 * ((sub & 7) >> 1);
+      for (let i = 0; i < 16; i++) {
+        dst[out + 16 * sub + i] = Math.fround(scale * ((view.getUint8(codes + i) >> shift) & 3)) - min;
+      }
+    }
+  }),
+};

@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config';
+
+/** `unit` needs Node alone; `oracle` compares with llama.cpp and skips, with the reason, where it is missing. */
+export default defineConfig({
+  test: {
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['**/*.oracle.test.ts', '**/*.browser.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'oracle',
+          include: ['src/**/*.oracle.test.ts', 'test/**/*.oracle.test.ts'],
+          testTimeout: 600_000,
+        },
+      },
+    ],
+  },
+});
