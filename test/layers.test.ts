@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-// @ts-expect-error: a plain script without types
 import { violations } from '../scripts/check-layers.mjs';
 
 test('an import from a higher row, past a door, of node: or of an unknown folder is reported with its line', () => {
