@@ -1,3 +1,4 @@
 /** Platform: files, threads and caches of Node, handed to everything below as plain interfaces. */
+export * from './checkpoint.ts';
 export * from './files.ts';
 export { availableThreads, workerPool } from './workers.ts';
