@@ -7,7 +7,7 @@ import { asRecord, decodeUtf8, describe, MAX_JSON_BYTES, parseJson } from './jso
 import { readSafetensors, type SafetensorsEntry } from './safetensors.ts';
 import type { Checkpoint, CheckpointFiles } from './types.ts';
 
-const CONFIG = 'config.json';
+export const CONFIG_FILE = 'config.json';
 export const SINGLE_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
 
@@ -56,17 +56,17 @@ function place(files: CheckpointFiles, file: string): string {
 }
 
 async function readConfig(files: CheckpointFiles): Promise<Record<string, unknown>> {
-  const bytes = await readSmall(files, CONFIG);
-  if (bytes) return asRecord(parseJson(bytes, place(files, CONFIG)), place(files, CONFIG));
+  const bytes = await readSmall(files, CONFIG_FILE);
+  if (bytes) return asRecord(parseJson(bytes, place(files, CONFIG_FILE)), place(files, CONFIG_FILE));
   throw inputError(
     files.name,
-    `has no ${CONFIG}`,
+    `has no ${CONFIG_FILE}`,
     'A checkpoint is a folder with config.json and *.safetensors.',
   );
 }
 
 /** tensor -> shard, as the index says. */
-async function readIndex(files: CheckpointFiles, bytes: Uint8Array): Promise<Map<string, string>> {
+function readIndex(files: CheckpointFiles, bytes: Uint8Array): Map<string, string> {
   const at = place(files, INDEX_FILE);
   const index = asRecord(parseJson(bytes, at, { uniqueNames: true }), at);
   const shards = new Map<string, string>();
@@ -138,15 +138,22 @@ async function openShards(
   return { places, shardOf };
 }
 
-async function openWeights(
+/**
+ * The files that hold a checkpoint's weights, sorted; all are there. Opens nothing but the index.
+ * @throws input error: pickles only, no weights, a malformed index, shards missing (all named at once).
+ */
+export async function weightFiles(files: CheckpointFiles): Promise<string[]> {
+  return (await findWeights(files, await files.list())).shards;
+}
+
+async function findWeights(
   files: CheckpointFiles,
   names: readonly string[],
-  opened: ByteSource[],
-): Promise<Map<string, Place>> {
-  if (names.includes(SINGLE_FILE)) return (await openShards(files, [SINGLE_FILE], opened)).places;
+): Promise<{ shards: string[]; index?: Map<string, string> }> {
+  if (names.includes(SINGLE_FILE)) return { shards: [SINGLE_FILE] };
   const bytes = await readSmall(files, INDEX_FILE);
   if (!bytes) throw noWeights(files, names);
-  const index = await readIndex(files, bytes);
+  const index = readIndex(files, bytes);
   const shards = [...new Set(index.values())].sort();
   const present = new Set(names);
   const missing = shards.filter((shard) => !present.has(shard));
@@ -156,8 +163,17 @@ async function openWeights(
       `misses ${missing.length} of ${shards.length} shards: ${listNames(missing)}`,
     );
   }
+  return { shards, index };
+}
+
+async function openWeights(
+  files: CheckpointFiles,
+  names: readonly string[],
+  opened: ByteSource[],
+): Promise<Map<string, Place>> {
+  const { shards, index } = await findWeights(files, names);
   const { places, shardOf } = await openShards(files, shards, opened);
-  checkAgainstIndex(files, index, shardOf);
+  if (index) checkAgainstIndex(files, index, shardOf);
   return places;
 }
 

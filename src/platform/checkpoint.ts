@@ -9,10 +9,11 @@ import { fileError, isErrno, openFile } from './files.ts';
  * A folder as checkpoint files. Links to files elsewhere are followed (the Hugging Face cache consists of them),
  * but no name leads out of the folder.
  * @param folder path of the folder.
+ * @param name how messages call the checkpoint; default: the path.
  */
-export function folderFiles(folder: string): CheckpointFiles {
+export function folderFiles(folder: string, name = folder): CheckpointFiles {
   return {
-    name: folder,
+    name,
     list: async () => {
       try {
         const names = await readdir(folder);
