@@ -6,7 +6,8 @@ import { BitmillError, type ByteSink, type ByteSource, checkRange, inputError } 
 /** Largest single read or write passed to the system; larger ones are split (Linux stops at 2 GiB). */
 const MAX_TRANSFER = 1 << 30;
 
-function isErrno(error: unknown, code: string): boolean {
+/** Whether an error is one of the system's with that code, such as `ENOENT`. */
+export function isErrno(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
@@ -14,6 +15,7 @@ function isErrno(error: unknown, code: string): boolean {
 export function fileError(file: string, error: unknown): BitmillError {
   const message = error instanceof Error ? error.message : String(error);
   if (isErrno(error, 'ENOENT')) return inputError(file, 'no such file or folder');
+  if (isErrno(error, 'ENOTDIR')) return inputError(file, 'is not a folder');
   if (isErrno(error, 'EISDIR')) return inputError(file, 'is a folder, not a file');
   if (isErrno(error, 'ENOSPC'))
     return new BitmillError('resources', `${file}: the disk is full`, { cause: error });
