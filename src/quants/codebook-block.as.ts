@@ -45,7 +45,7 @@ let parity: i32 = FREE;
 let sharing: i32 = 4;
 /** d * unit * (2 S + 1) * component = weight. */
 let unit: f32 = 1;
-/** Best scale of a sub-block over its weighted root mean square, roughly. */
+/** Best scale of a sub-block over the mean of moments in `guessScales`. */
 let center: f32 = 1;
 let values: usize = 0;
 let inverse: usize = 0;
@@ -142,23 +142,38 @@ function loadBlock(src: usize, importance: usize): f32 {
   return reinterpret<f32>(<u32>(127 + exponent) << 23);
 }
 
-/** First guess of each scale from the weighted mean square of its weights. */
+function sqrtOfSqrt(v: v128): v128 {
+  return f32x4.sqrt(f32x4.sqrt(v));
+}
+
+/**
+ * First guess of each scale: `center * m2^(1/4) * m8^(3/4)`, with the weighted moments `m_p = mean(|x|^p)^(1/p)`.
+ * A regression of the best scales on several moments, over synthetic and trained weights, gave these exponents
+ * (residual 12 to 16 %): large weights pull the scale up, but less than in proportion.
+ */
 function guessScales(): void {
   const units = dim == 8 ? 1 : 2;
   const tiny = f32x4.splat(1e-30);
   for (let c = 0; c < 8; c++) {
-    let num = f32x4.splat(0);
-    let den = num;
+    let sum2 = f32x4.splat(0);
+    let sum8 = sum2;
+    let sum = sum2;
     for (let k = 0; k < dim * units; k++) {
       const at: usize = <usize>(c * dim * units + k) << 4;
       const x = v128.load(LANE_X + at);
       const w = v128.load(LANE_W + at);
-      num = f32x4.add(num, f32x4.mul(w, f32x4.mul(x, x)));
-      den = f32x4.add(den, w);
+      const x2 = f32x4.mul(x, x);
+      const x4 = f32x4.mul(x2, x2);
+      sum2 = f32x4.add(sum2, f32x4.mul(w, x2));
+      sum8 = f32x4.add(sum8, f32x4.mul(w, f32x4.mul(x4, x4)));
+      sum = f32x4.add(sum, w);
     }
-    const mean = f32x4.div(sharedSum(num), f32x4.add(sharedSum(den), tiny));
+    const share = f32x4.div(f32x4.splat(1), f32x4.add(sharedSum(sum), tiny));
+    const rms = f32x4.sqrt(f32x4.mul(sharedSum(sum2), share));
+    const m8 = f32x4.pmax(rms, f32x4.sqrt(sqrtOfSqrt(f32x4.mul(sharedSum(sum8), share))));
+    const high = f32x4.mul(f32x4.sqrt(m8), sqrtOfSqrt(m8));
     const at: usize = <usize>c << 4;
-    v128.store(START + at, f32x4.mul(f32x4.splat(center), f32x4.sqrt(mean)));
+    v128.store(START + at, f32x4.mul(f32x4.splat(center), f32x4.mul(sqrtOfSqrt(rms), high)));
     v128.store(FITTED + at, v128.load(START + at));
     v128.store(FITTED_SCORE + at, f32x4.splat(-1));
   }
