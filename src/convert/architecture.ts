@@ -56,4 +56,5 @@ export interface Architecture {
 }
 
 /** Tensors of the checkpoint that carry nothing: buffers that older transformers saved along. */
-export const IGNORED_TENSORS = /\.(?:rotary_emb\.inv_freq|attention\.masked_bias|attention\.bias|rotary_pos_emb\.inv_freq)$/;
+export const IGNORED_TENSORS =
+  /\.(?:rotary_emb\.inv_freq|attention\.masked_bias|attention\.bias|rotary_pos_emb\.inv_freq)$/;

@@ -24,7 +24,8 @@ export function readSizes(config: ConfigReader): Sizes {
   const H = config.count('num_attention_heads');
   const K = config.optionalCount('num_key_value_heads') ?? H;
   const L = config.count('num_hidden_layers');
-  if (L > MAX_LAYERS) throw inputError(config.place, `num_hidden_layers is ${L}; at most ${MAX_LAYERS} are read`);
+  if (L > MAX_LAYERS)
+    throw inputError(config.place, `num_hidden_layers is ${L}; at most ${MAX_LAYERS} are read`);
   if (H % K !== 0) {
     throw inputError(
       config.place,

@@ -144,7 +144,10 @@ export const llama: Architecture = {
   plan: (config, hasTensor) => {
     requireSilu(config);
     if (config.has('num_local_experts')) {
-      throw inputError(config.place, 'has experts (num_local_experts); mixtures of experts are not converted');
+      throw inputError(
+        config.place,
+        'has experts (num_local_experts); mixtures of experts are not converted',
+      );
     }
     const sizes = readSizes(config);
     const rope = ropeSettings(config);

@@ -77,7 +77,9 @@ function rotatedDimensions(config: ConfigReader, { parameters }: RopeSettings, {
     throw inputError(config.place, `head_dim is ${D}, but hidden_size / num_attention_heads is ${E / H}`);
   }
   const share =
-    parameters.optionalPositive('partial_rotary_factor') ?? config.optionalPositive('partial_rotary_factor') ?? 1;
+    parameters.optionalPositive('partial_rotary_factor') ??
+    config.optionalPositive('partial_rotary_factor') ??
+    1;
   const rotated = Math.floor(Math.floor(share * E) / H);
   if (share > 1 || rotated % 2 !== 0) {
     throw inputError(config.place, `partial_rotary_factor ${share} rotates ${rotated} of ${D} dimensions`);

@@ -101,7 +101,10 @@ export async function tokenizerMetadata(
     );
   }
   if (model['type'] !== 'BPE') {
-    throw inputError(place, `its model is of type ${JSON.stringify(model['type'])}; BPE is what can be converted`);
+    throw inputError(
+      place,
+      `its model is of type ${JSON.stringify(model['type'])}; BPE is what can be converted`,
+    );
   }
   const tokenizerConfig = await optionalRecord(checkpoint, 'tokenizer_config.json');
   const added = await addedTokens(checkpoint, tokenizer, tokenizerConfig);

@@ -48,7 +48,8 @@ function stepsOf(step: unknown): string[] {
   if (step['type'] === 'Digits' && step['individual_digits'] === true) return ['digits one'];
   const pattern = step['pattern'];
   const splits = step['type'] === 'Split' && step['behavior'] === 'Isolated' && step['invert'] !== true;
-  if (splits && isRecord(pattern) && typeof pattern['Regex'] === 'string') return [`split ${pattern['Regex']}`];
+  if (splits && isRecord(pattern) && typeof pattern['Regex'] === 'string')
+    return [`split ${pattern['Regex']}`];
   return [`unknown ${JSON.stringify(step)}`];
 }
 

@@ -52,10 +52,14 @@ export function readMerges(model: JsonRecord, place: string): (readonly [string,
   const merges = model['merges'];
   if (!Array.isArray(merges)) throw inputError(place, 'model.merges is not a list');
   return merges.map((merge: unknown, rank) => {
-    const pair: readonly unknown[] = typeof merge === 'string' ? merge.split(' ') : Array.isArray(merge) ? merge : [];
+    const pair: readonly unknown[] =
+      typeof merge === 'string' ? merge.split(' ') : Array.isArray(merge) ? merge : [];
     const [left, right] = pair;
     if (pair.length !== 2 || typeof left !== 'string' || typeof right !== 'string') {
-      throw inputError(place, `merge ${rank} is not a pair of tokens: ${JSON.stringify(merge)?.slice(0, 60)}`);
+      throw inputError(
+        place,
+        `merge ${rank} is not a pair of tokens: ${JSON.stringify(merge)?.slice(0, 60)}`,
+      );
     }
     return [left, right];
   });
