@@ -4,8 +4,9 @@ import { defineConvert } from './convert.ts';
 import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
 
-export const COMMANDS: readonly ((command: Command) => void)[] = [
-  defineConvert,
-  defineDequantize,
-  defineFormats,
-];
+/** Runs another command of the program by its arguments; errors are thrown. */
+export type RunCommand = (args: readonly string[]) => Promise<void>;
+
+export type DefineCommand = (command: Command, run: RunCommand) => void;
+
+export const COMMANDS: readonly DefineCommand[] = [defineConvert, defineDequantize, defineFormats];
