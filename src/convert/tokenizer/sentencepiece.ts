@@ -6,9 +6,9 @@ import type { JsonRecord } from '../config.ts';
 import { emptyVocabulary, readMerges, readPieces, TOKEN_TYPES, type Vocabulary } from './vocabulary.ts';
 
 const BYTE_TOKEN = /^<0x[0-9A-Fa-f]{2}>$/;
-const ONLY_SPACES = /^▁▁+$/;
+const ONLY_SPACES = /^▁+$/;
 
-/** What SentencePiece gives to runs of spaces, so that they merge after everything else. */
+/** What SentencePiece gives to spaces, so that they merge after everything else. */
 const SPACES_SCORE = -1e9;
 
 /** Whether a tokenizer.json's model is a SentencePiece BPE: it falls back to byte tokens. */
