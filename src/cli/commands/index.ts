@@ -1,6 +1,7 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
 import { defineFormats } from './formats.ts';
+import { definePull } from './pull.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -8,3 +9,4 @@ export type RunCommand = (args: readonly string[]) => Promise<void>;
 export type DefineCommand = (command: Command, run: RunCommand) => void;
 
 export const COMMANDS: readonly DefineCommand[] = [defineFormats];
+export const COMMANDS: readonly ((command: Command) => void)[] = [defineFormats, definePull];
