@@ -1,5 +1,7 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
+import { defineConvert } from './convert.ts';
+import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
 import { definePull } from './pull.ts';
 
@@ -10,3 +12,8 @@ export type DefineCommand = (command: Command, run: RunCommand) => void;
 
 export const COMMANDS: readonly DefineCommand[] = [defineFormats];
 export const COMMANDS: readonly ((command: Command) => void)[] = [defineFormats, definePull];
+export const COMMANDS: readonly ((command: Command) => void)[] = [
+  defineConvert,
+  defineDequantize,
+  defineFormats,
+];
