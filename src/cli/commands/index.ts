@@ -10,9 +10,9 @@ export type RunCommand = (args: readonly string[]) => Promise<void>;
 
 export type DefineCommand = (command: Command, run: RunCommand) => void;
 
-export const COMMANDS: readonly DefineCommand[] = [defineFormats];
-export const COMMANDS: readonly ((command: Command) => void)[] = [defineFormats, definePull];
-export const COMMANDS: readonly ((command: Command) => void)[] = [
+/** In the order of --help. */
+export const COMMANDS: readonly DefineCommand[] = [
+  definePull,
   defineConvert,
   defineDequantize,
   defineFormats,
