@@ -30,3 +30,15 @@ export function f32ToF16(value: f32): u32 {
 export function roundToF16(value: f32): f32 {
   return f16ToF32(f32ToF16(value));
 }
+
+/** Four finite values rounded to the nearest f16 values, and to +-65504 beyond the range. */
+export function roundToF16x4(values: v128): v128 {
+  const bits = v128.and(values, i32x4.splat(0x7fffffff));
+  const odd = v128.and(i32x4.shr_u(bits, 13), i32x4.splat(1));
+  const normal = v128.and(i32x4.add(bits, i32x4.add(odd, i32x4.splat(0xfff))), i32x4.splat(~0x1fff));
+  const half = f32x4.splat(0.5); // its unit in the last place is that of subnormal f16
+  const subnormal = f32x4.sub(f32x4.add(bits, half), half);
+  const small = f32x4.lt(bits, f32x4.splat(6.103515625e-5)); // 2^-14
+  const magnitude = f32x4.pmin(v128.bitselect(subnormal, normal, small), f32x4.splat(65504));
+  return v128.or(magnitude, v128.and(values, i32x4.splat(0x80000000)));
+}

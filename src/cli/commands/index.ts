@@ -3,4 +3,9 @@ import type { Command } from 'commander';
 import { defineFormats } from './formats.ts';
 import { definePull } from './pull.ts';
 
-export const COMMANDS: readonly ((command: Command) => void)[] = [defineFormats, definePull];
+/** Runs another command of the program by its arguments; errors are thrown. */
+export type RunCommand = (args: readonly string[]) => Promise<void>;
+
+export type DefineCommand = (command: Command, run: RunCommand) => void;
+
+export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];

@@ -1,5 +1,6 @@
 /** IQ2_S: 16 sub-blocks of 16 weights; 8 weights at a time are a point of a 1024-point grid, with 8 free signs. */
 import { f16ToF32 } from '../../core/index.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq2sGrid } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
 
@@ -26,4 +27,7 @@ export const IQ2_S: TensorFormat = {
       }
     }
   }),
+  kernel: 'iq2_s',
+  kernelTables: () => codebookTables(iq2sGrid()),
+  requiresImportance: true,
 };

@@ -1,5 +1,6 @@
 /** IQ2_XS: 16 sub-blocks of 16 weights; 8 weights at a time are a point of a 512-point grid, with signs of even parity. */
 import { f16ToF32 } from '../../core/index.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq2xsGrid, signMask } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
 
@@ -24,4 +25,7 @@ export const IQ2_XS: TensorFormat = {
       }
     }
   }),
+  kernel: 'iq2_xs',
+  kernelTables: () => codebookTables(iq2xsGrid()),
+  requiresImportance: true,
 };

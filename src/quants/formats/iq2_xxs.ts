@@ -1,5 +1,6 @@
 /** IQ2_XXS: 8 sub-blocks of 32 weights; 8 weights at a time are a point of a 256-point grid, with signs of even parity. */
 import { f16ToF32 } from '../../core/index.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq2xxsGrid, signMask } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
 
@@ -26,4 +27,7 @@ export const IQ2_XXS: TensorFormat = {
       }
     }
   }),
+  kernel: 'iq2_xxs',
+  kernelTables: () => codebookTables(iq2xxsGrid()),
+  requiresImportance: true,
 };

@@ -1,5 +1,6 @@
 /** IQ3_S: 8 sub-blocks of 32 weights; 4 weights at a time are a point of a 512-point grid, with free signs. */
 import { f16ToF32 } from '../../core/index.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq3sGrid } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
 
@@ -26,4 +27,6 @@ export const IQ3_S: TensorFormat = {
       }
     }
   }),
+  kernel: 'iq3_s',
+  kernelTables: () => codebookTables(iq3sGrid()),
 };

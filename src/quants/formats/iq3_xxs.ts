@@ -1,5 +1,6 @@
 /** IQ3_XXS: 8 sub-blocks of 32 weights; 4 weights at a time are a point of a 256-point grid; signs of 8 have even parity. */
 import { f16ToF32 } from '../../core/index.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq3xxsGrid, signMask } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
 
@@ -23,4 +24,7 @@ export const IQ3_XXS: TensorFormat = {
       }
     }
   }),
+  kernel: 'iq3_xxs',
+  kernelTables: () => codebookTables(iq3xxsGrid()),
+  requiresImportance: true,
 };
