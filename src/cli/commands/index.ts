@@ -17,3 +17,4 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineDequantize,
   defineFormats,
 ];
+export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
