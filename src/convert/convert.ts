@@ -190,7 +190,7 @@ export async function planConversion(
   const tensors = planTensors(checkpoint, plan, CONVERT_TYPES[dtype].format);
   const tokenizer = await tokenizerMetadata(checkpoint, plan.vocabSize, options);
   const plainName = options.name ?? nameOf(checkpoint.name);
-  const name = tokenizer.kind === 'sentencepiece' ? markedName(plainName, architecture) : plainName;
+  const name = markedName(plainName, architecture, tokenizer.tokens, options.warn);
   const weights = tensors.reduce((sum, tensor) => sum + weightsOf(tensor), 0);
   const fileType = u32(CONVERT_TYPES[dtype].fileType);
   const entries: Entry[] = [

@@ -16,12 +16,27 @@ export function nameOf(place: string): string {
 }
 
 /**
- * general.name, with the mark that llama.cpp looks for: it strips whitespace after Phi-3's special tokens only
- * where the name says phi-3, so a folder called otherwise would tokenize chats differently.
+ * llama.cpp strips whitespace after Phi-3's special tokens only where general.name says phi-3 or phi3. Where it
+ * does, the vocabulary must hold four tokens, or the file does not load there at all.
  */
-export function markedName(name: string, { nameMark }: Architecture): string {
-  if (!nameMark || nameMark.pattern.test(name)) return name;
-  return `${nameMark.prefix} ${name}`;
+const PHI3 = { mark: /phi-?3/gi, tokens: ['</s>', '<unk>', '<s>', '<|endoftext|>'] } as const;
+
+/**
+ * general.name: marked for a Phi-3 vocabulary, so that a folder called otherwise tokenizes chats alike, and
+ * without the mark for a vocabulary that it would make unreadable.
+ */
+export function markedName(
+  name: string,
+  { phi3Name }: Architecture,
+  tokens: ReadonlySet<string>,
+  warn: (message: string) => void,
+): string {
+  const says = name.match(PHI3.mark) !== null;
+  if (PHI3.tokens.every((token) => tokens.has(token))) return phi3Name && !says ? `Phi-3 ${name}` : name;
+  if (!says) return name;
+  const plain = name.replaceAll(PHI3.mark, 'Phi 3');
+  warn(`the name "${name}" is written as "${plain}": llama.cpp cannot load this vocabulary under the former`);
+  return plain;
 }
 
 const SIZES: readonly (readonly [number, string])[] = [

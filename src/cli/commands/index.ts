@@ -18,3 +18,4 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineFormats,
 ];
 export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
+export const COMMANDS: readonly DefineCommand[] = [defineConvert, defineDequantize, defineFormats];
