@@ -45,22 +45,34 @@ function fitRange(codeMax: f32): void {
   put(IDEAL_S, 0, fits ? (at(SUM_XQ, 0) * at(SUM_W, 0) - at(SUM_WQ, 0) * at(SUM_WX, 0)) / det : 0);
 }
 
-/** Rounds the ideal scale to f16 values around it, each with the f16 min that suits its codes; keeps the best. */
-function roundPair(): void {
+/**
+ * Four f16 values around the ideal scale compete, each with the min that suits its codes and with the mins
+ * that move all codes by up to `shifts`: one of those may be the f16 that meets weights on a grid exactly.
+ */
+function roundPair(shifts: i32): void {
   const near = factorBits(at(IDEAL_S, 0));
-  for (let i: u32 = 0; i < 4; i++) {
-    const h = near + i > 1 ? min<u32>(near + i - 1, 0x7bff) : 0;
-    const s = at(IDEAL_S, 0) > 0 ? factorOf(h) : 0;
-    const m = (s * at(SUM_WQ, 0) - at(SUM_WX, 0)) / at(SUM_W, 0);
-    put(FOUR, i, s);
-    put(FOUR, i + 4, factorOf(factorBits(m)));
+  let least: f32 = HUGE;
+  let bestS: f32 = 0;
+  let bestM: f32 = 0;
+  for (let shift = -shifts; shift <= shifts; shift++) {
+    for (let i: u32 = 0; i < 4; i++) {
+      const h = near + i > 1 ? min<u32>(near + i - 1, 0x7bff) : 0;
+      const s: f32 = at(IDEAL_S, 0) > 0 ? factorOf(h) : 0;
+      const m = (s * at(SUM_WQ, 0) - at(SUM_WX, 0)) / at(SUM_W, 0) + s * <f32>shift;
+      put(FOUR, i, s);
+      put(FOUR, i + 4, factorOf(factorBits(m)));
+    }
+    v128.store(FOUR, errors(0, 128, v128.load(FOUR), v128.load(FOUR, 16)), 32);
+    for (let i = 0; i < 4; i++) {
+      if (at(FOUR, i + 8) >= least) continue;
+      least = at(FOUR, i + 8);
+      bestS = at(FOUR, i);
+      bestM = at(FOUR, i + 4);
+    }
   }
-  v128.store(FOUR, errors(0, 128, v128.load(FOUR), v128.load(FOUR, 16)), 32);
-  let best = 0;
-  for (let i = 1; i < 4; i++) if (at(FOUR, i + 8) < at(FOUR, best + 8)) best = i;
-  bitsD = factorBits(at(FOUR, best));
-  bitsM = factorBits(-at(FOUR, best + 4));
-  writeCodes(0, at(FOUR, best), at(FOUR, best + 4));
+  bitsD = factorBits(bestS);
+  bitsM = factorBits(-bestM);
+  writeCodes(0, bestS, bestM);
 }
 
 /** Searches the block of 32 weights at `src`; `quick`: without the grid of starts. */
@@ -75,7 +87,7 @@ function searchPair(src: usize, importance: usize, codeMax: f32, quick: bool): v
   measure(0);
   if (quick) fitRange(codeMax);
   else searchSub(0);
-  roundPair();
+  roundPair(quick ? 0 : 2);
 }
 
 function nibbles(dst: usize): void {
@@ -84,18 +96,16 @@ function nibbles(dst: usize): void {
   v128.store(dst, v128.or(low, i16x8.shl(high, 4)));
 }
 
-function setEffort(codeMax: f32, effort: i32): void {
+/** The grids hold (0, -1): weights that stand on 2^k levels in full fit the codes but the last one exactly. */
+function setEffort(codeMax: f32, wide: bool): void {
   setShape(32, codeMax, -HUGE);
-  setLowEnds(-1, 0.75, 4);
-  setHighEnds(-1, 0.75, 1, effort == 0 ? 2 : 4);
-  if (effort == 0) return;
-  setLowEnds(-1.5, 0.5, 8);
-  setHighEnds(-1.5, 0.5, 2, 4);
+  setLowEnds(wide ? -1.5 : -0.75, wide ? 0.5 : 0.75, wide ? 8 : 4);
+  setHighEnds(wide ? -1.5 : -1, wide ? 0.5 : 0.75, wide ? 2 : 1, wide ? 4 : 2);
 }
 
 /** f32[rows * cols] at `src` to Q4_1 blocks; `importance` f32[cols] or 0; effort 0 fast, 1 best. */
 export function q4_1_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  setEffort(15, effort);
+  setEffort(15, effort != 0 && importance != 0);
   const quick = importance == 0 && effort == 0;
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 32, src += 128, dst += 20) {
@@ -109,7 +119,7 @@ export function q4_1_encode(src: usize, dst: usize, importance: usize, rows: i32
 
 /** f32[rows * cols] at `src` to Q5_1 blocks; arguments as of `q4_1_encode`. */
 export function q5_1_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  setEffort(31, effort);
+  setEffort(31, effort != 0 && importance != 0);
   const quick = importance == 0 && effort == 0;
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 32, src += 128, dst += 24) {
