@@ -17,5 +17,3 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineDequantize,
   defineFormats,
 ];
-export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
-export const COMMANDS: readonly DefineCommand[] = [defineConvert, defineDequantize, defineFormats];
