@@ -2,4 +2,5 @@
 export * from './checkpoint.ts';
 export * from './files.ts';
 export { isUrl, openGguf, openSource } from './gguf.ts';
+export { type GgufHashes, hashGguf } from './hashes.ts';
 export { availableThreads, workerPool } from './workers.ts';
