@@ -14,3 +14,22 @@ export const COMMANDS: readonly ((command: Command) => void)[] = [
   defineHash,
   defineCompare,
 ];
+import { defineConvert } from './convert.ts';
+import { defineDequantize } from './dequantize.ts';
+import { defineFormats } from './formats.ts';
+import { definePull } from './pull.ts';
+
+/** Runs another command of the program by its arguments; errors are thrown. */
+export type RunCommand = (args: readonly string[]) => Promise<void>;
+
+export type DefineCommand = (command: Command, run: RunCommand) => void;
+
+/** In the order of --help. */
+export const COMMANDS: readonly DefineCommand[] = [
+  definePull,
+  defineConvert,
+  defineDequantize,
+  defineFormats,
+];
+export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
+export const COMMANDS: readonly DefineCommand[] = [defineConvert, defineDequantize, defineFormats];
