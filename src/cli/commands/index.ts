@@ -1,5 +1,19 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
+import { defineCompare } from './compare.ts';
+import { defineFormats } from './formats.ts';
+import { defineHash } from './hash.ts';
+import { defineInspect } from './inspect.ts';
+import { defineMerge, defineSplit } from './split.ts';
+
+export const COMMANDS: readonly ((command: Command) => void)[] = [
+  defineFormats,
+  defineInspect,
+  defineSplit,
+  defineMerge,
+  defineHash,
+  defineCompare,
+];
 import { defineConvert } from './convert.ts';
 import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
