@@ -2,3 +2,4 @@
 export * from './files.ts';
 export { openGguf } from './gguf.ts';
 export { availableThreads, workerPool } from './workers.ts';
+export * from './workspace.ts';
