@@ -13,9 +13,11 @@ function buildProgram(): Command {
     .version(version)
     .showHelpAfterError('(see bitmill COMMAND --help)')
     .exitOverride();
+  const run = async (args: readonly string[]) =>
+    void (await buildProgram().parseAsync(args, { from: 'user' }));
   for (const define of COMMANDS) {
     const command = new Command().exitOverride();
-    define(command);
+    define(command, run);
     program.addCommand(command.copyInheritedSettings(program));
   }
   return program;

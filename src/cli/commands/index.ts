@@ -1,5 +1,21 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
+import { defineConvert } from './convert.ts';
+import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
+import { definePull } from './pull.ts';
 
-export const COMMANDS: readonly ((command: Command) => void)[] = [defineFormats];
+/** Runs another command of the program by its arguments; errors are thrown. */
+export type RunCommand = (args: readonly string[]) => Promise<void>;
+
+export type DefineCommand = (command: Command, run: RunCommand) => void;
+
+/** In the order of --help. */
+export const COMMANDS: readonly DefineCommand[] = [
+  definePull,
+  defineConvert,
+  defineDequantize,
+  defineFormats,
+];
+export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
+export const COMMANDS: readonly DefineCommand[] = [defineConvert, defineDequantize, defineFormats];
