@@ -233,10 +233,10 @@ export function planQuantization(model: GgufFile, options: QuantizeOptions): Pla
       if (!choice) throw new BitmillError('failure', `no format was chosen for ${tensor.name}`);
       return { tensor, choice };
     });
-    refuse(model, mixture, chosen, options);
     return [mixture, chosen];
   });
   requireImportance(mixtures, options);
+  for (const [mixture, chosen] of mixtures) refuse(model, mixture, chosen, options);
   return {
     model,
     options,

@@ -4,6 +4,7 @@ import { defineConvert } from './convert.ts';
 import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
 import { definePull } from './pull.ts';
+import { defineQuantize } from './quantize.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -15,7 +16,6 @@ export const COMMANDS: readonly DefineCommand[] = [
   definePull,
   defineConvert,
   defineDequantize,
+  defineQuantize,
   defineFormats,
 ];
-export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
-export const COMMANDS: readonly DefineCommand[] = [defineConvert, defineDequantize, defineFormats];
