@@ -46,8 +46,8 @@ export interface Architecture {
   readonly name: string;
   /** `architectures[0]` of config.json. */
   readonly classes: readonly string[];
-  /** What llama.cpp looks for in general.name to switch on a behaviour, if anything. */
-  readonly nameMark?: { readonly pattern: RegExp; readonly prefix: string };
+  /** Whether general.name must carry the mark of Phi-3 (general.ts says why). */
+  readonly phi3Name?: true;
   /**
    * @param hasTensor whether the checkpoint has a tensor; decides optional ones.
    * @throws input error: a field of the config is missing, malformed or contradicts another.

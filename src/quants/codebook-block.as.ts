@@ -381,10 +381,10 @@ function errorAt(d: f32, slot: i32): f32 {
   return sum4(total);
 }
 
-/** f16 bits of the `d` for a step, at most the largest finite one. @param magnitude the block's power of two. */
+/** f16 bits of the `d` for a step: finite, not zero. @param magnitude the block's power of two. */
 function roundD(step: f32, magnitude: f32): u32 {
   const d = (step / unit) * magnitude;
-  return d < 65504 ? f32ToF16(d) : 0x7bff;
+  return d < 65504 ? max<u32>(1, f32ToF16(max<f32>(d, 0))) : 0x7bff;
 }
 
 /** The step that f16 bits stand for. */
@@ -405,7 +405,7 @@ function keepBlock(bits: u32): void {
   memory.copy(CHOSEN, MULTIPLIER, 128);
 }
 
-/** Encodes a block into the exported fields; returns false for a block of zeros. */
+/** Encodes a block into the exported fields; returns false where zeros are best. */
 export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
   const magnitude = loadBlock(src, importance);
   if (magnitude == 0) return false;
@@ -424,12 +424,11 @@ export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
     searchAt(1.06, FITTED, lines++);
   }
   let step = effort == 0 ? chooseStep(8, 0.8, 1.1, lines) : chooseStep(24, 0.7, 1.2, lines);
-  let least: f32 = Infinity;
+  let least: f32 = 0; // what a block of zeros has: never worse than that
   const rounds = effort == 0 ? 2 : 4;
   for (let round = 0; round < rounds; round++) {
     const bits = roundD(step, magnitude);
     const rounded = stepOf(bits, magnitude);
-    if (rounded == 0) return least < Infinity;
     chooseMultipliers(rounded, lines);
     searchAt(rounded, MULTIPLIER, lines);
     const error = errorAt(rounded, lines);
@@ -438,7 +437,6 @@ export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
       keepBlock(bits);
     }
     step = fitStep(lines);
-    if (effort == 1 && lines < SLOTS - 1) lines++;
   }
-  return least < Infinity;
+  return least < 0;
 }

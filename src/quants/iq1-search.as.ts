@@ -8,8 +8,8 @@ import { excess, highCodes, lowCodes, nearestPoint } from './iq1-points.as';
 const TINY: f32 = 1e-12;
 const IMPORTANCE_FLOOR: f32 = 1e-6;
 const MAX_F16: f32 = 65504;
-const D_FIRST: f32 = 1 / 17;
-const D_LAST: f32 = 1 / 6;
+const D_FIRST: f32 = 1 / 24;
+const D_LAST: f32 = 1 / 4;
 const MAX_TRIALS = 8;
 
 /** f32 of the block: weights over `unit`, importance, their product. */
@@ -28,13 +28,15 @@ export const bestMultiples = memory.data(64, 16);
 /** Points and shifts of the sub-block tried last. */
 const trialPoints = memory.data(16, 16);
 const trialShifts = memory.data(16, 16);
+/** f32 per sub-block: its best scale for free codes. */
+const scales = memory.data(64, 16);
 /** f32 per trial of a sub-block: 2 A, B. */
 const lines = memory.data(16 * MAX_TRIALS * 8, 16);
 /** f32 scales tried: for free codes in units of the rms, then for points in units of the best of those. */
 const freeScales = memory.data<f32>([0.8, 1, 1.2, 1.45, 1.8, 2.3, 3, 4.2]);
 const FREE_SCALES: usize = 8;
 const fastTrials = memory.data<f32>([0.88, 1.04]);
-const bestTrials = memory.data<f32>([0.8, 0.88, 0.96, 1.05, 1.15]);
+const bestTrials = memory.data<f32>([0.85, 0.96, 1.08]);
 
 /** Layout: points of a sub-block, points that share a shift, sub-blocks. */
 let groups: usize = 4;
@@ -46,6 +48,8 @@ let trialCount: usize = 2;
 let dSteps = 24;
 let around = 0;
 let rounds = 1;
+/** Whether d of both signs are refined, or only the better one by the parabolas. */
+let refineBoth = false;
 /** Power of two that the block was divided by. */
 let unit: f32 = 1;
 /** Sums A = w x y and B = w y^2 of the codes tried last. */
@@ -60,10 +64,11 @@ export function configure(pointsASub: usize, pointsAShift: usize, effort: i32): 
   shared = pointsAShift;
   subs = 32 / pointsASub;
   trials = effort ? bestTrials : fastTrials;
-  trialCount = effort ? 5 : 2;
-  dSteps = effort ? 64 : 24;
+  trialCount = effort ? 3 : 2;
+  dSteps = effort ? 64 : 32;
   around = effort ? 1 : 0;
   rounds = effort ? 3 : 1;
+  refineBoth = effort != 0;
 }
 
 // @ts-ignore: decorator
@@ -176,14 +181,15 @@ function freeScale(sub: usize): f32 {
     xx = f32x4.add(xx, f32x4.mul(v128.load(wxs + at), v128.load(xs + at)));
     ww = f32x4.add(ww, v128.load(ws + at));
   }
-  const rms = Mathf.sqrt(sumLanes(xx) / sumLanes(ww));
+  const importance = sumLanes(ww);
+  const rms = Mathf.sqrt(sumLanes(xx) / importance);
   if (!(rms > 0)) return 0;
   let least: f32 = Infinity;
   let chosen: f32 = rms;
   for (let k: usize = 0; k < FREE_SCALES; k++) {
     const scale = rms * load<f32>(freeScales + 4 * k);
     const twice = <f32>2 / scale;
-    let cost: f32 = 0;
+    let cost: f32 = <f32>0.015625 * importance; // shift^2, which both shifts share
     for (let g = first; g < first + groups; g += shared) {
       cost += min(freeCost(g, shared, twice, 0.125), freeCost(g, shared, twice, -0.125));
     }
@@ -260,12 +266,21 @@ function choose(sub: usize, scale: f32): void {
   for (let g: usize = 0; g < groups; g += shared) chooseUnit(sub * groups + g, g, twice);
 }
 
-/** Fills the parabolas. @returns the largest scale of a sub-block. */
-function fillLines(): f32 {
+/** Finds the free scales of all sub-blocks. @returns the largest. */
+function fillScales(): f32 {
   let largest: f32 = 0;
   for (let sub: usize = 0; sub < subs; sub++) {
     const scale = freeScale(sub);
+    store<f32>(scales + 4 * sub, scale);
     largest = max(largest, scale);
+  }
+  return largest;
+}
+
+/** Fills the parabolas. */
+function fillLines(): void {
+  for (let sub: usize = 0; sub < subs; sub++) {
+    const scale = load<f32>(scales + 4 * sub);
     for (let k: usize = 0; k < trialCount; k++) {
       if (scale > 0) choose(sub, scale * load<f32>(trials + 4 * k));
       else sumA = sumB = 0;
@@ -274,7 +289,6 @@ function fillLines(): f32 {
       store<f32>(line + 4, sumB);
     }
   }
-  return largest;
 }
 
 /** Errors (less a constant) by the parabolas of four d at once. */
@@ -298,10 +312,14 @@ function errorsOf(d: v128): v128 {
   return error;
 }
 
+/** Error, less a constant, of the last fit. */
+let fitError: f32 = 0;
+
 /** Best multiples for d by the parabolas. @returns the least-squares d for them; 0: no weights. */
 function fitMultiples(d: f32): f32 {
   let ma: f32 = 0;
   let mmb: f32 = 0;
+  fitError = 0;
   for (let sub: usize = 0; sub < subs; sub++) {
     let least: f32 = Infinity;
     let a: f32 = 0;
@@ -319,6 +337,7 @@ function fitMultiples(d: f32): f32 {
         b = m * m * load<f32>(line + 4);
       }
     }
+    fitError += least;
     ma += a;
     mmb += b;
   }
@@ -327,6 +346,7 @@ function fitMultiples(d: f32): f32 {
 
 /** The d of least error by the parabolas, refitted, with its multiples. */
 function searchD(largest: f32): f32 {
+  fillLines();
   const ratio = <f32>Math.pow(D_LAST / D_FIRST, 1 / <f64>(dSteps - 1));
   const second = ratio * ratio;
   let d = f32x4.mul(f32x4.splat(largest * D_FIRST), f32x4(1, ratio, second, second * ratio));
@@ -391,28 +411,54 @@ function halfBits(d: f32): u32 {
   return f32ToF16(min(d * unit, MAX_F16));
 }
 
-/** Searches one block; its codes are then in `bestD`, `bestMultiples`, `bestPoints` and `bestShifts`. */
-export function searchBlock(src: usize, importance: usize): void {
-  bestD = 0;
-  memory.fill(bestPoints, 0, 128);
-  memory.fill(bestShifts, 0, 128);
-  memory.fill(bestMultiples, 0, 64);
-  if (!loadBlock(src, importance)) return;
-  let d = searchD(fillLines());
-  let bestError: f32 = 0;
+/** Error of the best codes and sign bit of their d. */
+let bestError: f32 = 0;
+
+/** Refines codes, multiples and d in turns, from d and the multiples on; keeps what is better than the best so far. */
+function refine(d: f32, sign: u32): void {
   for (let round = 0; round < rounds; round++) {
     const start = f16ToF32(halfBits(d)) / unit;
-    if (start == 0) break;
+    if (start == 0) return;
     assign(start);
     d = sumMa / sumMmb;
     const bits = halfBits(d);
     const stored = f16ToF32(bits) / unit;
     const error = stored * (stored * sumMmb - 2 * sumMa);
-    if (!(error < bestError)) break;
+    if (!(error < bestError)) return;
     bestError = error;
-    bestD = bits;
+    bestD = bits | sign;
     memory.copy(bestPoints, points, 128);
     memory.copy(bestShifts, shifts, 128);
     memory.copy(bestMultiples, multiples, 64);
   }
+}
+
+/** Replaces the weights by their opposites. */
+function negate(): void {
+  for (let i: usize = 0; i < 1024; i += 16) {
+    v128.store(xs + i, f32x4.neg(v128.load(xs + i)));
+    v128.store(wxs + i, f32x4.neg(v128.load(wxs + i)));
+  }
+  for (let i: usize = 0; i < 128; i += 16) v128.store(groupSums + i, f32x4.neg(v128.load(groupSums + i)));
+}
+
+/** Searches one block; its codes are then in `bestD`, `bestMultiples`, `bestPoints` and `bestShifts`. */
+export function searchBlock(src: usize, importance: usize): void {
+  bestD = 0;
+  bestError = 0;
+  memory.fill(bestPoints, 0, 128);
+  memory.fill(bestShifts, 0, 128);
+  memory.fill(bestMultiples, 0, 64);
+  if (!loadBlock(src, importance)) return;
+  const largest = fillScales();
+  const plus = searchD(largest);
+  if (refineBoth) refine(plus, 0);
+  else memory.copy(bestMultiples, multiples, 64);
+  const plusError = fitError;
+  negate();
+  const minus = searchD(largest);
+  if (refineBoth || fitError < plusError) return refine(minus, 0x8000);
+  memory.copy(multiples, bestMultiples, 64);
+  negate();
+  refine(plus, 0);
 }

@@ -16,6 +16,14 @@ function encodeSuper(
   return searchSuper(subs, n, -most - 1, most, windows, tries, refits, spread);
 }
 
+/** Search of one scale for `n` weights; returns it. */
+function encodeSingle(
+  src: usize, importance: usize, n: i32, groups: i32, rounds: i32, from: f32, to: f32,
+): f32 {
+  const some = prepare(src, importance, n);
+  return searchSingle(n, some ? groups : 0, rounds, from, to);
+}
+
 export function q3_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -4, 3);
   const best = effort != 0;
@@ -140,12 +148,69 @@ export function iq4_nl_encode(src: usize, dst: usize, importance: usize, rows: i
   const best = effort != 0;
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 32) {
-      const some = prepare(src, importance ? importance + (<usize>col << 2) : 0, 32);
-      const d: f32 = some ? (best ? searchSingle(32, 4, 3, 0.8, 1.5) : searchSingle(32, 1, 3, 0.9, 1.2)) : 0;
+      const weights = importance ? importance + (<usize>col << 2) : 0;
+      const d = best
+        ? encodeSingle(src, weights, 32, 4, 3, 0.8, 1.5)
+        : encodeSingle(src, weights, 32, 1, 3, 0.9, 1.2);
       store<u16>(dst, <u16>f32ToF16(d));
       packNibbles(dst + 2, CODES);
       src += 128;
       dst += 18;
+    }
+  }
+}
+
+export function q4_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
+  setGrid(UNIFORM, -8, 7);
+  const best = effort != 0;
+  for (let row = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col += 32) {
+      const weights = importance ? importance + (<usize>col << 2) : 0;
+      const d = best
+        ? encodeSingle(src, weights, 32, 4, 3, 0.8, 1.5)
+        : encodeSingle(src, weights, 32, 1, 2, 0.9, 1.2);
+      store<u16>(dst, <u16>f32ToF16(d));
+      packNibbles(dst + 2, CODES);
+      src += 128;
+      dst += 18;
+    }
+  }
+}
+
+export function q5_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
+  setGrid(UNIFORM, -16, 15);
+  const best = effort != 0;
+  for (let row = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col += 32) {
+      const weights = importance ? importance + (<usize>col << 2) : 0;
+      const d = best
+        ? encodeSingle(src, weights, 32, 6, 3, 0.9, 1.3)
+        : encodeSingle(src, weights, 32, 1, 2, 0.95, 1.1);
+      store<u16>(dst, <u16>f32ToF16(d));
+      const high = i8x16.bitmask(i8x16.shl(v128.load(CODES), 3)) | (i8x16.bitmask(i8x16.shl(v128.load(CODES, 16), 3)) << 16);
+      store<i32>(dst + 2, high);
+      packNibbles(dst + 6, CODES);
+      src += 128;
+      dst += 22;
+    }
+  }
+}
+
+export function q8_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
+  setGrid(UNIFORM, -128, 127);
+  const best = effort != 0;
+  const sign = i8x16.splat(-128);
+  for (let row = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col += 32) {
+      const weights = importance ? importance + (<usize>col << 2) : 0;
+      const d = best
+        ? encodeSingle(src, weights, 32, 4, 2, 0.99, 1.04)
+        : encodeSingle(src, weights, 32, 1, 1, 0.995, 1.01);
+      store<u16>(dst, <u16>f32ToF16(d));
+      v128.store(dst + 2, v128.xor(v128.load(CODES), sign));
+      v128.store(dst + 18, v128.xor(v128.load(CODES, 16), sign));
+      src += 128;
+      dst += 34;
     }
   }
 }

@@ -133,9 +133,13 @@ function extreme(x: Float64Array): number {
   return x.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
 }
 
-/** Every scale to start from at one end of the grid. */
+/** Every scale to start from at one end of the grid; those at the high end lie between those at the low. */
 function starts(x: number, end: number, { starts: count, from, to }: ScaleSearch): number[] {
-  return Array.from({ length: count }, (_, k) => x / (end * (from + (k * (to - from)) / (count - 1))));
+  const shift = end > 0 ? 0.5 : 0;
+  return Array.from(
+    { length: count },
+    (_, k) => x / (end * (from + ((k + shift) * (to - from)) / (count - 1))),
+  );
 }
 
 /** Best continuous scale that a search from one end of the grid finds; 0 if there is nothing to fit. */
@@ -257,11 +261,9 @@ export function writeCodes(
 
 /** Encodes a block with one f16 scale. Writes one code a weight to `codes`. @returns bits of the scale. */
 export function encodeSingle(grid: Grid, block: Block, search: ScaleSearch, codes: Uint8Array): number {
-  const n = block.x.length;
   const x = extreme(block.x);
-  const ends = grid.low === 0 ? [grid.high] : [grid.low, grid.high];
-  const all = Math.abs(x) <= NOTHING ? [] : ends.flatMap((end) => starts(x, end, search));
-  return f32ToF16(bestScale(grid, block, all, search.rounds, admissible, n, codes));
+  const all = Math.abs(x) <= NOTHING ? [] : [grid.low, grid.high].flatMap((end) => starts(x, end, search));
+  return f32ToF16(bestScale(grid, block, all, search.rounds, admissible, codes));
 }
 
 /** Improves every start by refits among the scales that `round` allows; writes the codes of the best. */
@@ -271,9 +273,9 @@ export function bestScale(
   all: readonly number[],
   rounds: number,
   round: (s: number) => number,
-  n: number,
   codes: Uint8Array,
 ): number {
+  const n = block.x.length;
   let best = 0;
   let bestCost = 0;
   for (const start of all) {

@@ -1,5 +1,21 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
+import { defineCompare } from './compare.ts';
+import { defineFormats } from './formats.ts';
+import { defineHash } from './hash.ts';
+import { defineInspect } from './inspect.ts';
+import { defineMerge, defineSplit } from './split.ts';
+
+export const COMMANDS: readonly ((command: Command) => void)[] = [
+  defineFormats,
+  defineInspect,
+  defineSplit,
+  defineMerge,
+  defineHash,
+  defineCompare,
+];
+import { defineConvert } from './convert.ts';
+import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
 import { definePull } from './pull.ts';
 
@@ -8,4 +24,10 @@ export type RunCommand = (args: readonly string[]) => Promise<void>;
 
 export type DefineCommand = (command: Command, run: RunCommand) => void;
 
-export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
+/** In the order of --help. */
+export const COMMANDS: readonly DefineCommand[] = [
+  definePull,
+  defineConvert,
+  defineDequantize,
+  defineFormats,
+];

@@ -90,7 +90,7 @@ function rotatedDimensions(config: ConfigReader, { parameters }: RopeSettings, {
 export const phi3: Architecture = {
   name: 'phi3',
   classes: ['Phi3ForCausalLM'],
-  nameMark: { pattern: /phi-?3/i, prefix: 'Phi-3' },
+  phi3Name: true,
   plan: (config, hasTensor) => {
     requireSilu(config);
     const sizes = readSizes(config);

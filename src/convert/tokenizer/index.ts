@@ -18,6 +18,7 @@ export interface TokenizerOptions {
 
 export interface TokenizerMetadata {
   readonly kind: 'sentencepiece' | 'byte-level';
+  readonly tokens: ReadonlySet<string>;
   readonly entries: readonly Entry[];
 }
 
@@ -117,19 +118,25 @@ export async function tokenizerMetadata(
     size,
   };
   const sentencePiece = isSentencePiece(model);
-  const vocabulary = sentencePiece
+  const { vocabulary, entries } = sentencePiece
     ? sentencePieceEntries(model, size, added, place, options)
     : byteLevelEntries(tokenizer, model, size, added, place, options);
   const prefix = prependsSpace(tokenizer, tokenizerConfig);
   return {
     kind: sentencePiece ? 'sentencepiece' : 'byte-level',
+    tokens: new Set(vocabulary.tokens),
     entries: [
       ...(prefix === undefined ? [] : [['tokenizer.ggml.add_space_prefix', bool(prefix)] as const]),
-      ...vocabulary,
+      ...entries,
       ...specialEntries(sources, !sentencePiece),
       ...chatTemplate(tokenizerConfig, await checkpoint.text('chat_template.jinja')),
     ],
   };
+}
+
+interface Filled {
+  readonly vocabulary: Vocabulary;
+  readonly entries: readonly Entry[];
 }
 
 function sentencePieceEntries(
@@ -138,15 +145,16 @@ function sentencePieceEntries(
   added: readonly AddedToken[],
   place: string,
   options: TokenizerOptions,
-): Entry[] {
+): Filled {
   const ids = new Set(added.map(({ id }) => id));
   const vocabulary = sentencePieceVocabulary(model, size, ids, place);
   placeAdded(vocabulary, added, options.warn);
-  return [
+  const entries: Entry[] = [
     ['tokenizer.ggml.model', str('llama')],
     ['tokenizer.ggml.pre', str(options.pre ?? 'default')],
     ...vocabularyEntries(vocabulary, true),
   ];
+  return { vocabulary, entries };
 }
 
 function byteLevelEntries(
@@ -156,14 +164,15 @@ function byteLevelEntries(
   added: readonly AddedToken[],
   place: string,
   options: TokenizerOptions,
-): Entry[] {
+): Filled {
   const pre = options.pre ?? detectPre(tokenizer, model, place);
   const vocabulary = byteLevelVocabulary(model, size, place);
   placeAdded(vocabulary, added, options.warn);
-  return [
+  const entries: Entry[] = [
     ['tokenizer.ggml.model', str('gpt2')],
     ['tokenizer.ggml.pre', str(pre)],
     ...vocabularyEntries(vocabulary, false),
     ['tokenizer.ggml.merges', strings(vocabulary.merges)],
   ];
+  return { vocabulary, entries };
 }
