@@ -8,7 +8,7 @@
  * chosen, `d` is fitted by least squares, rounded to f16, and so on while it helps.
  */
 import { f16ToF32, f32ToF16 } from '../kernels/half.as';
-import { buildOctal, buildTernary, HIGH_TABLE, LOW_TABLE, searchFlip, searchPlain } from './codebook-tables.as';
+import { buildOctal, buildTernary, searchFlip, searchPlain } from './codebook-tables.as';
 
 /** Parity of the minus signs: free, even per group, or even per pair of groups. */
 export const FREE = 0;
@@ -233,8 +233,8 @@ function searchUnit8(u: usize, s: v128, slot: usize): void {
   const at = u << 7;
   const odd = v128.load(LANE_ODD + (u << 4));
   const flips = parity != FREE;
-  buildTernary(LANE_W + at, LANE_X + at, s, odd, levels, flips, false, LOW_TABLE);
-  buildTernary(LANE_W + at + 64, LANE_X + at + 64, s, odd, levels, flips, true, HIGH_TABLE);
+  buildTernary(LANE_W + at, LANE_X + at, s, odd, levels, flips, false);
+  buildTernary(LANE_W + at + 64, LANE_X + at + 64, s, odd, levels, flips, true);
   v128.store(FOUND, flips ? searchFlip(list, 0) : searchPlain(list));
   for (let lane: usize = 0; lane < 4; lane++) {
     const g = (u << 2) + lane;
@@ -247,8 +247,8 @@ function searchUnit4(u: usize, s: v128, slot: usize): void {
   const at = u << 6;
   const all = i32x4.splat(~0);
   const flips = parity != FREE;
-  buildOctal(LANE_W + at, LANE_X + at, s, all, levels, flips, false, LOW_TABLE);
-  buildOctal(LANE_W + at + 32, LANE_X + at + 32, s, all, levels, flips, true, HIGH_TABLE);
+  buildOctal(LANE_W + at, LANE_X + at, s, all, levels, flips, false);
+  buildOctal(LANE_W + at + 32, LANE_X + at + 32, s, all, levels, flips, true);
   const g = u << 2;
   if (!flips) {
     v128.store(FOUND, searchPlain(list));
@@ -381,10 +381,10 @@ function errorAt(d: f32, slot: i32): f32 {
   return sum4(total);
 }
 
-/** f16 bits of the `d` for a step, at most the largest finite one. @param magnitude the block's power of two. */
+/** f16 bits of the `d` for a step: finite, not zero. @param magnitude the block's power of two. */
 function roundD(step: f32, magnitude: f32): u32 {
   const d = (step / unit) * magnitude;
-  return d < 65504 ? f32ToF16(d) : 0x7bff;
+  return d < 65504 ? max<u32>(1, f32ToF16(max<f32>(d, 0))) : 0x7bff;
 }
 
 /** The step that f16 bits stand for. */
@@ -398,14 +398,18 @@ function searchAt(factor: f32, base: usize, slot: i32): void {
   }
 }
 
-function keepBlock(bits: u32): void {
+/** Keeps the points and multipliers just searched with a `d` if their error is below `least`; returns the lower. */
+function keepIfBetter(bits: u32, step: f32, slot: i32, least: f32): f32 {
+  const error = errorAt(step, slot);
+  if (!(error < least)) return least;
   blockD = bits;
   memory.copy(POINTS, NEW_POINTS, 128);
   memory.copy(FLIPPED, NEW_FLIPPED, 64);
   memory.copy(CHOSEN, MULTIPLIER, 128);
+  return error;
 }
 
-/** Encodes a block into the exported fields; returns false for a block of zeros. */
+/** Encodes a block into the exported fields; returns false where zeros are best. */
 export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
   const magnitude = loadBlock(src, importance);
   if (magnitude == 0) return false;
@@ -424,21 +428,17 @@ export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
     searchAt(1.06, FITTED, lines++);
   }
   let step = effort == 0 ? chooseStep(8, 0.8, 1.1, lines) : chooseStep(24, 0.7, 1.2, lines);
-  let least: f32 = Infinity;
-  const rounds = effort == 0 ? 2 : 4;
+  let least: f32 = 0; // what a block of zeros has: never worse than that
+  const rounds = effort == 0 ? 1 : 4;
   for (let round = 0; round < rounds; round++) {
     const bits = roundD(step, magnitude);
     const rounded = stepOf(bits, magnitude);
-    if (rounded == 0) return least < Infinity;
     chooseMultipliers(rounded, lines);
     searchAt(rounded, MULTIPLIER, lines);
-    const error = errorAt(rounded, lines);
-    if (error < least) {
-      least = error;
-      keepBlock(bits);
-    }
+    least = keepIfBetter(bits, rounded, lines, least);
     step = fitStep(lines);
-    if (effort == 1 && lines < SLOTS - 1) lines++;
+    const fitted = roundD(step, magnitude);
+    least = keepIfBetter(fitted, stepOf(fitted, magnitude), lines, least);
   }
-  return least < Infinity;
+  return least < 0;
 }

@@ -99,8 +99,10 @@ function cheapestChange(index: i32): i32 {
     point = found;
   }
   excess = best;
-  const count = sortChanges(best);
-  return count > 1 ? combine(index, count, point) : point;
+  cheapest = point;
+  sortedCount = sortChanges(best);
+  if (sortedCount > 1) combine(index, 0, 0, 0);
+  return cheapest;
 }
 
 /** Sorts the changes cheaper than `limit`. @returns how many there are. */
@@ -121,37 +123,23 @@ function sortChanges(limit: f32): usize {
   return count;
 }
 
-/** Pairs and triples of sorted changes below `excess`; the point found last, or `point`. */
-function combine(index: i32, count: usize, point: i32): i32 {
-  let best = excess;
-  for (let i: usize = 1; i < count; i++) {
-    const costI = load<f32>(sortedCosts + 4 * i);
-    if (costI + load<f32>(sortedCosts) >= best) break;
-    const stepI = load<i32>(sortedSteps + 4 * i);
-    for (let j: usize = 0; j < i; j++) {
-      const costJ = costI + load<f32>(sortedCosts + 4 * j);
-      if (costJ >= best) break;
-      const stepJ = load<i32>(sortedSteps + 4 * j);
-      if (((stepI ^ stepJ) & 7) == 0) continue;
-      const indexJ = index + (stepI >> 3) + (stepJ >> 3);
-      const found = member(indexJ);
-      if (found >= 0) {
-        best = costJ;
-        point = found;
-        continue;
-      }
-      for (let k: usize = 0; k < j; k++) {
-        const costK = costJ + load<f32>(sortedCosts + 4 * k);
-        if (costK >= best) break;
-        const stepK = load<i32>(sortedSteps + 4 * k);
-        if (((stepI ^ stepK) & 7) == 0 || ((stepJ ^ stepK) & 7) == 0) continue;
-        const third = member(indexJ + (stepK >> 3));
-        if (third < 0) continue;
-        best = costK;
-        point = third;
-      }
-    }
+/** The cheapest point found so far, its cost being `excess`, and the number of sorted changes. */
+let cheapest = 0;
+let sortedCount: usize = 0;
+
+/** Adds changes from number `from` on to a vector reached at `cost` by changing the components in `used`. */
+function combine(index: i32, cost: f32, used: i32, from: usize): void {
+  for (let i = from; i < sortedCount; i++) {
+    const total = cost + load<f32>(sortedCosts + 4 * i);
+    if (total >= excess) return;
+    const step = load<i32>(sortedSteps + 4 * i);
+    const component = 1 << (step & 7);
+    if (used & component) continue;
+    const reached = index + (step >> 3);
+    const found = member(reached);
+    if (found >= 0) {
+      excess = total;
+      cheapest = found;
+    } else if (i + 1 < sortedCount) combine(reached, total, used | component, i + 1);
   }
-  excess = best;
-  return point;
 }

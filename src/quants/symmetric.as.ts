@@ -79,14 +79,17 @@ function importanceFactor(importance: usize, n: i32): f32 {
   return largest > 1e-30 ? <f32>1 / largest : 0;
 }
 
-/** Copies `n` weights, cleaned, and their importance into scratch. Returns false where all are nothing. */
-export function prepare(src: usize, importance: usize, n: i32): bool {
+/**
+ * Copies `n` weights times `unit`, cleaned, and their importance into scratch. Returns false where all are
+ * nothing.
+ */
+export function prepare(src: usize, importance: usize, n: i32, unit: f32 = 1): bool {
   const factor = f32x4.splat(importanceFactor(importance, n));
   const weighted = f32x4.extract_lane(factor, 0) > 0;
   let most = f32x4.splat(0);
   for (let i: usize = 0; i < <usize>n << 2; i += 16) {
     let x = v128.load(src + i);
-    x = v128.and(x, f32x4.eq(x, x));
+    x = f32x4.mul(v128.and(x, f32x4.eq(x, x)), f32x4.splat(unit));
     x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-LIMIT)), f32x4.splat(LIMIT));
     let w = f32x4.splat(1);
     if (weighted) w = f32x4.add(f32x4.mul(v128.load(importance + i), factor), f32x4.splat(FLOOR));
@@ -250,30 +253,34 @@ function laneOf(values: v128, lane: usize): f32 {
   return load<f32>(LANES + (lane << 2));
 }
 
-/** Four starting scales: the extreme weight falls `reach` grid units out, in steps of `step` a lane. */
-function starts(x: f32, end: f32, reach: f32, step: f32): v128 {
-  const lanes = f32x4.add(f32x4.splat(reach), f32x4.mul(f32x4.splat(step), f32x4(0, 1, 2, 3)));
-  return f32x4.mul(lanes, f32x4.splat(end / x));
+/** Four inverse scales to start from: the extreme weight falls `reach` ends of the grid out, then `ratio` times. */
+function starts(x: f32, end: f32, reach: f32, ratio: f32): v128 {
+  const first = reach * (end / x);
+  const second = first * ratio;
+  const lanes = f32x4.replace_lane(f32x4.splat(first), 1, second);
+  return f32x4.replace_lane(f32x4.replace_lane(lanes, 2, second * ratio), 3, second * ratio * ratio);
 }
 
 /**
  * Best continuous scales of sub-block `sub` (weights sub * n and on) from `groups` groups of four starts at
- * each end of the grid, reach from..to times the end, each improved by `rounds` least-squares steps.
+ * each end of the grid, the first reaching `reach` ends out and each next one `ratio` times further (those of
+ * the high end lie between those of the low), each improved by `rounds` least-squares steps.
  */
-export function searchScales(sub: i32, n: i32, groups: i32, rounds: i32, from: f32, to: f32): void {
+export function searchScales(sub: i32, n: i32, groups: i32, rounds: i32, reach: f32, ratio: f32): void {
   const first = sub * n;
   const x = extreme(first, n);
   store<f32>(LOW_END + (<usize>sub << 2), 0);
   store<f32>(HIGH_END + (<usize>sub << 2), 0);
   if (abs(x) <= NOTHING) return;
-  const step: f32 = (to - from) / <f32>(groups * 4 - 1);
+  const between: f32 = sqrt(ratio);
+  const next = ratio * ratio * ratio * ratio;
   let gain0 = f32x4.splat(-1);
   let gain1 = f32x4.splat(-1);
   let best0 = f32x4.splat(0);
   let best1 = f32x4.splat(0);
   for (let g = 0; g < groups; g++) {
-    let inverse0 = starts(x, low, from + <f32>(g * 4) * step, step);
-    let inverse1 = starts(x, high, from + <f32>(g * 4) * step, step);
+    let inverse0 = starts(x, low, reach, ratio);
+    let inverse1 = starts(x, high, reach * between, ratio);
     for (let round = 0; round < rounds; round++) {
       evaluate(first, n, inverse0, inverse1);
       const s0 = f32x4.div(a0, b0);
@@ -289,6 +296,7 @@ export function searchScales(sub: i32, n: i32, groups: i32, rounds: i32, from: f
       inverse0 = finite(f32x4.div(b0, a0));
       inverse1 = finite(f32x4.div(b1, a1));
     }
+    reach *= next;
   }
   store<f32>(LOW_END + (<usize>sub << 2), laneOf(best0, greatestLane(gain0)));
   store<f32>(HIGH_END + (<usize>sub << 2), laneOf(best1, greatestLane(gain1)));
@@ -410,14 +418,15 @@ export function searchSuper(
 /**
  * Best f16 scale of one block without sub-blocks, with starts as in `searchScales`; codes go to CODES.
  */
-export function searchSingle(n: i32, groups: i32, rounds: i32, from: f32, to: f32): f32 {
+export function searchSingle(n: i32, groups: i32, rounds: i32, reach: f32, ratio: f32): f32 {
   const x = extreme(0, n);
-  const step: f32 = (to - from) / <f32>(groups * 4 - 1);
+  const between: f32 = sqrt(ratio);
+  const next = ratio * ratio * ratio * ratio;
   let cost = f32x4.splat(0);
   let best = f32x4.splat(0);
   for (let g = 0; g < groups; g++) {
-    let s0 = invert(starts(x, low, from + <f32>(g * 4) * step, step));
-    let s1 = invert(starts(x, high, from + <f32>(g * 4) * step, step));
+    let s0 = invert(starts(x, low, reach, ratio));
+    let s1 = invert(starts(x, high, reach * between, ratio));
     for (let round = 0; round < rounds; round++) {
       s0 = roundToF16x4(s0);
       s1 = roundToF16x4(s1);
@@ -433,10 +442,50 @@ export function searchSingle(n: i32, groups: i32, rounds: i32, from: f32, to: f3
       s0 = finite(f32x4.div(a0, b0));
       s1 = finite(f32x4.div(a1, b1));
     }
+    reach *= next;
   }
   const d = laneOf(best, greatestLane(f32x4.neg(cost)));
   writeCodes(0, n, d);
   return d;
+}
+
+/**
+ * The best of `count` (a multiple of 4) FP4 scales, at addresses `scales`..; codes go to CODES. Returns its
+ * number; -1: none beats 0.
+ */
+export function chooseFp4Scale(first: i32, n: i32, scales: usize, count: i32): i32 {
+  let best: i32 = -1;
+  let least: f32 = 0;
+  for (let group = 0; group < count; group += 4) {
+    const s = v128.load(scales + (<usize>group << 2));
+    evaluateFp4(first, n, invert(s));
+    v128.store(LANES, f32x4.mul(s, f32x4.sub(f32x4.mul(s, b0), f32x4.add(a0, a0))));
+    for (let lane = 0; lane < 4; lane++) {
+      const cost = load<f32>(LANES + (<usize>lane << 2));
+      if (cost < least) {
+        least = cost;
+        best = group + lane;
+      }
+    }
+  }
+  writeCodes(first, n, best < 0 ? 0 : load<f32>(scales + (<usize>best << 2)));
+  return best;
+}
+
+/** Importance-weighted mean magnitude of the prepared weights: the scale of signs. */
+export function meanMagnitude(n: i32): f32 {
+  let sum = f32x4.splat(0);
+  let weight = f32x4.splat(0);
+  for (let i: usize = 0; i < <usize>n << 2; i += 16) {
+    sum = f32x4.add(sum, f32x4.abs(v128.load(WX + i)));
+    weight = f32x4.add(weight, v128.load(W + i));
+  }
+  return total(sum) / total(weight);
+}
+
+function total(values: v128): f32 {
+  const pairs = f32x4.add(values, i8x16.shuffle(values, values, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
 /** Integers of four whole f32 below 2^22 in magnitude. */

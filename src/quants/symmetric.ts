@@ -45,10 +45,12 @@ export const FP4_GRID = tableGrid(FP4_DOUBLED, [15, 14, 13, 12, 11, 10, 9, 0, 1,
 
 /** Where a search starts and how often it refits. */
 export interface ScaleSearch {
-  /** Starts at each end of the grid: the extreme weight falls `from`..`to` times that end. */
+  /** Starts at each end of the grid. */
   readonly starts: number;
-  readonly from: number;
-  readonly to: number;
+  /** How many times that end the extreme weight falls out at the first start. */
+  readonly reach: number;
+  /** Reach of each next start over that of the one before. */
+  readonly ratio: number;
   /** Least-squares refits of each start. */
   readonly rounds: number;
 }
@@ -133,9 +135,10 @@ function extreme(x: Float64Array): number {
   return x.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
 }
 
-/** Every scale to start from at one end of the grid. */
-function starts(x: number, end: number, { starts: count, from, to }: ScaleSearch): number[] {
-  return Array.from({ length: count }, (_, k) => x / (end * (from + (k * (to - from)) / (count - 1))));
+/** Every scale to start from at one end of the grid; those at the high end lie between those at the low. */
+function starts(x: number, end: number, { starts: count, reach, ratio }: ScaleSearch): number[] {
+  const shift = end > 0 ? 0.5 : 0;
+  return Array.from({ length: count }, (_, k) => x / (end * reach * ratio ** (k + shift)));
 }
 
 /** Best continuous scale that a search from one end of the grid finds; 0 if there is nothing to fit. */
@@ -257,11 +260,9 @@ export function writeCodes(
 
 /** Encodes a block with one f16 scale. Writes one code a weight to `codes`. @returns bits of the scale. */
 export function encodeSingle(grid: Grid, block: Block, search: ScaleSearch, codes: Uint8Array): number {
-  const n = block.x.length;
   const x = extreme(block.x);
-  const ends = grid.low === 0 ? [grid.high] : [grid.low, grid.high];
-  const all = Math.abs(x) <= NOTHING ? [] : ends.flatMap((end) => starts(x, end, search));
-  return f32ToF16(bestScale(grid, block, all, search.rounds, admissible, n, codes));
+  const all = Math.abs(x) <= NOTHING ? [] : [grid.low, grid.high].flatMap((end) => starts(x, end, search));
+  return f32ToF16(bestScale(grid, block, all, search.rounds, admissible, codes));
 }
 
 /** Improves every start by refits among the scales that `round` allows; writes the codes of the best. */
@@ -271,9 +272,9 @@ export function bestScale(
   all: readonly number[],
   rounds: number,
   round: (s: number) => number,
-  n: number,
   codes: Uint8Array,
 ): number {
+  const n = block.x.length;
   let best = 0;
   let bestCost = 0;
   for (const start of all) {
