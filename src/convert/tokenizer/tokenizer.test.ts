@@ -78,7 +78,42 @@ describe('SentencePiece', () => {
     );
     const files = { ...phi3Files() };
     delete (files as Record<string, unknown>)['tokenizer.json'];
-    await expect(read(files)).rejects.toThrow('tokenizer.json: is missing');
+    await expect(read(files)).rejects.toThrow('has neither a tokenizer.json');
+  });
+});
+
+describe('tokenizer.model', () => {
+  /** Protobuf: a piece with its score and type, fields 1, 2 and 3 of field 1. */
+  const piece = (text: string, score: number, type: number): number[] => {
+    const utf8 = [...new TextEncoder().encode(text)];
+    const bits = [...new Uint8Array(Float32Array.of(score).buffer)];
+    const body = [0x0a, utf8.length, ...utf8, 0x15, ...bits, 0x18, type];
+    return [0x0a, body.length, ...body];
+  };
+  /** Field 2, the trainer: model_type (3) is BPE (2). */
+  const bpe = [0x12, 2, 0x18, 2];
+  const pieces = [piece('<unk>', 0, 2), piece('<s>', 0, 3), piece('<0x00>', 0, 6), piece('▁b', -1.5, 1)];
+  const model = { 'tokenizer.model': Uint8Array.from([...pieces.flat(), ...bpe]) };
+
+  it('gives pieces, scores and types where there is no tokenizer.json', async () => {
+    const { 'tokenizer.json': _, ...files } = phi3Files({ files: { ...model, 'tokenizer_config.json': {} } });
+    const metadata = await read(files);
+    expect(list(metadata, 'tokenizer.ggml.tokens').slice(0, 5)).toEqual([
+      '<unk>',
+      '<s>',
+      '<0x00>',
+      '▁b',
+      '[PAD4]',
+    ]);
+    expect(list(metadata, 'tokenizer.ggml.scores').slice(0, 5)).toEqual([0, 0, 0, -1.5, -10000]);
+    expect(list(metadata, 'tokenizer.ggml.token_type').slice(0, 5)).toEqual([2, 3, 6, 1, 5]);
+  });
+
+  it('goes before a SentencePiece tokenizer.json, and is not read beside a byte-level one', async () => {
+    const both = await read(phi3Files({ files: model }));
+    expect(list(both, 'tokenizer.ggml.scores')[3]).toBe(-1.5);
+    const other = { 'tokenizer.model': 'IQ== 0', 'tokenizer.json': BYTE_LEVEL };
+    expect((await read(llamaFiles({ files: other }))).kind).toBe('byte-level');
   });
 });
 
