@@ -1,4 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gguf } from '@huggingface/gguf';
+import { afterAll, describe, expect, it } from 'vitest';
+import { bitmill } from '../../test/cli.ts';
 import {
   llamaFiles,
   openTestCheckpoint,
@@ -9,6 +15,7 @@ import {
 } from '../../test/tiny-checkpoints.ts';
 import { BitmillError, inlineExecutor, memorySink, memorySource, silentProgress } from '../core/index.ts';
 import { type GgufFile, readGguf } from '../gguf/index.ts';
+import { openGguf } from '../platform/index.ts';
 import { decode } from '../quants/index.ts';
 import { type ConvertOptions, planConversion, reportLines, writeConversion } from './convert.ts';
 
@@ -344,5 +351,44 @@ describe('what is refused', () => {
         'folder/model: tensor "blk.0.attn_output.weight": has at least 2 weights that are NaN or infinite',
       );
     }
+  });
+});
+
+describe('the command line', () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'bitmill-convert-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const model = fileURLToPath(new URL('../../test/fixtures/tiny-models/llama-gqa-tied', import.meta.url));
+
+  it('writes the same bytes with one thread and with three, and a file that @huggingface/gguf reads', async () => {
+    const files = [1, 3].map((threads) => {
+      const output = path.join(folder, `${threads}.gguf`);
+      const run = bitmill(['convert', model, '-o', output, '--json', '--threads', String(threads)]);
+      expect(run.code).toBe(0);
+      expect(JSON.parse(run.stdout)).toMatchObject({ name: 'llama-gqa-tied', dtype: 'bf16', tensors: 20 });
+      return output;
+    });
+    expect(readFileSync(files[0]).equals(readFileSync(files[1]))).toBe(true);
+    const { metadata, tensorInfos } = await gguf(files[0], { allowLocalFile: true });
+    expect(metadata).toMatchObject({ 'general.architecture': 'llama', 'llama.attention.head_count_kv': 2 });
+    expect(tensorInfos).toHaveLength(20);
+  });
+
+  it('dequantizes what it converted to the same weights', async () => {
+    const quantized = path.join(folder, 'q8.gguf');
+    const plain = path.join(folder, 'f32.gguf');
+    expect(bitmill(['convert', model, '-o', quantized, '--dtype', 'q8_0']).code).toBe(0);
+    expect(bitmill(['dequantize', quantized, '-o', plain]).code).toBe(0);
+    const [before, after] = await Promise.all([openGguf(quantized), openGguf(plain)]);
+    expect(await weights(after, 'blk.0.ffn_up.weight')).toEqual(await weights(before, 'blk.0.ffn_up.weight'));
+    expect(after.find('blk.0.ffn_up.weight')?.format.name).toBe('F32');
+    await Promise.all([before.close(), after.close()]);
+  });
+
+  it('leaves no file behind when the checkpoint is refused, and exits with 3', () => {
+    const output = path.join(folder, 'none.gguf');
+    const run = bitmill(['convert', folder, '-o', output]);
+    expect(run.code).toBe(3);
+    expect(run.stderr).toContain('error:');
+    expect(existsSync(output)).toBe(false);
   });
 });

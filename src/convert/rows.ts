@@ -123,27 +123,40 @@ function convertHalves(source: FormatName, target: FormatName, input: Uint8Array
   const to = target === 'F32' ? new Uint32Array(from.length) : new Uint16Array(from.length);
   const counts = new Float64Array(5);
   for (let i = 0; i < from.length; i++) {
-    to[i] = bits[from[i]];
-    counts[flags[from[i]]]++;
+    const weight = from[i];
+    to[i] = bits[weight];
+    // Counting every weight would make each step wait for the one before.
+    if (flags[weight] !== FLAGS.fine) counts[flags[weight]]++;
   }
   return { bytes: new Uint8Array(to.buffer), tally: tallyOf(counts) };
 }
 
+/** Weights as f32; F32 bytes are taken as they are (platforms of today are little-endian). */
+function widen(source: FormatName, input: Uint8Array): Float32Array {
+  const format = FORMATS[source];
+  if (source !== 'F32') return decode(format, input, (input.length / format.blockBytes) * format.blockSize);
+  const bytes = aligned(input);
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
 /** Any source to any target; what rounding does is counted for f16 only, where it is a surprise. */
 function convertWeights({ source, target, bytes, cols }: ConvertInput): ConvertOutput {
-  const format = FORMATS[source];
-  const weights = decode(format, bytes, (bytes.length / format.blockBytes) * format.blockSize);
+  const weights = widen(source, bytes);
   const counts = new Float64Array(5);
   if (target === 'F16') {
     const to = new Uint16Array(weights.length);
     for (let i = 0; i < weights.length; i++) {
       to[i] = f32ToF16(weights[i]);
-      counts[judge(weights[i], f16ToF32(to[i]))]++;
+      const flag = judge(weights[i], f16ToF32(to[i]));
+      if (flag !== FLAGS.fine) counts[flag]++;
     }
     return { bytes: new Uint8Array(to.buffer), tally: tallyOf(counts) };
   }
   for (let i = 0; i < weights.length; i++) if (!Number.isFinite(weights[i])) counts[FLAGS.nonFinite]++;
-  const encoded = target === 'F32' ? new Uint8Array(weights.buffer) : encode(FORMATS[target], weights, cols);
+  const encoded =
+    target === 'F32'
+      ? new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)
+      : encode(FORMATS[target], weights, cols);
   return { bytes: encoded, tally: tallyOf(counts) };
 }
 
