@@ -1,23 +1,13 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
 import { defineCompare } from './compare.ts';
-import { defineFormats } from './formats.ts';
-import { defineHash } from './hash.ts';
-import { defineInspect } from './inspect.ts';
-import { defineMerge, defineSplit } from './split.ts';
-
-export const COMMANDS: readonly ((command: Command) => void)[] = [
-  defineFormats,
-  defineInspect,
-  defineSplit,
-  defineMerge,
-  defineHash,
-  defineCompare,
-];
 import { defineConvert } from './convert.ts';
 import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
+import { defineHash } from './hash.ts';
+import { defineInspect } from './inspect.ts';
 import { definePull } from './pull.ts';
+import { defineMerge, defineSplit } from './split.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -29,7 +19,10 @@ export const COMMANDS: readonly DefineCommand[] = [
   definePull,
   defineConvert,
   defineDequantize,
+  defineInspect,
+  defineCompare,
+  defineHash,
+  defineSplit,
+  defineMerge,
   defineFormats,
 ];
-export const COMMANDS: readonly DefineCommand[] = [defineFormats, definePull];
-export const COMMANDS: readonly DefineCommand[] = [defineConvert, defineDequantize, defineFormats];
