@@ -6,3 +6,4 @@ export { type GgufHashes, hashGguf } from './hashes.ts';
 export { type ResolvedModel, type ResolveOptions, resolveModel } from './hub.ts';
 export { HubError, type HubSettings } from './hub-api.ts';
 export { availableThreads, workerPool } from './workers.ts';
+export * from './workspace.ts';

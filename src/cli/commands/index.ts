@@ -2,11 +2,13 @@
 import type { Command } from 'commander';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
+import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineInspect } from './inspect.ts';
 import { definePull } from './pull.ts';
+import { defineQuantize } from './quantize.ts';
 import { defineMerge, defineSplit } from './split.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
@@ -18,6 +20,7 @@ export type DefineCommand = (command: Command, run: RunCommand) => void;
 export const COMMANDS: readonly DefineCommand[] = [
   definePull,
   defineConvert,
+  defineQuantize,
   defineDequantize,
   defineInspect,
   defineCompare,
@@ -25,4 +28,5 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineSplit,
   defineMerge,
   defineFormats,
+  defineDemo,
 ];
