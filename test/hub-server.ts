@@ -7,6 +7,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
+const REVISIONS = ['main', 'v1', 'refs/pr/1', COMMIT];
 const LARGE = 1000;
 
 /** What went wrong this time; a test sets fields while the server runs. */
@@ -22,7 +23,10 @@ export interface HubFaults {
   /** Large files arrive so many bytes at a time, one piece each 20 ms. */
   slow?: number;
   ignoreRange?: boolean;
+  /** Ten bytes of every file, then nothing more. */
   silent?: boolean;
+  /** No answer at all. */
+  deaf?: boolean;
   /** Entries added to the listing. */
   extraEntries?: unknown[];
   /** The listing always has a next page. */
@@ -131,6 +135,7 @@ export async function startHub(
     };
     const fail = (status: number, code: string) => response.writeHead(status, { 'x-error-code': code }).end();
     const url = new URL(request.url ?? '', 'http://hub');
+    if (faults.deaf) return;
     if (faults.passing && faults.passing.times > 0) {
       faults.passing.times--;
       return fail(faults.passing.status, 'Busy');
@@ -139,7 +144,7 @@ export async function startHub(
     const api = `/api/models/${repository}`;
     if (url.pathname.startsWith(`${api}/revision/`)) {
       const revision = decodeURIComponent(url.pathname.slice(`${api}/revision/`.length));
-      if (!['main', 'v1', 'refs/pr/1', COMMIT].includes(revision)) return fail(404, 'RevisionNotFound');
+      if (!REVISIONS.includes(revision)) return fail(404, 'RevisionNotFound');
       return json({ _id: '1', id: repository, sha: faults.commit ?? COMMIT, lastModified: '2026-01-01' });
     }
     if (url.pathname === `${api}/tree/${COMMIT}`) {
@@ -150,12 +155,17 @@ export async function startHub(
       ];
       return json(entries, faults.endless ? { link: `<${hub.origin}${request.url}>; rel="next"` } : {});
     }
-    const resolve = `/${repository}/resolve/${COMMIT}/`;
-    const name = decodeURIComponent(url.pathname.slice(resolve.length));
-    const bytes = url.pathname.startsWith(resolve) ? contents(name) : undefined;
+    const [, , , route, revision, name] = url.pathname.split('/').map(decodeURIComponent);
+    const ours = url.pathname.startsWith(`/${repository}/`) && route === 'resolve';
+    const bytes = ours && REVISIONS.includes(revision) ? contents(name) : undefined;
     if (!bytes) return fail(404, 'RepoNotFound');
     if (bytes.length <= LARGE) return void sendRange(request, response, bytes, faults);
-    response.writeHead(302, { location: `${cdn.origin}/${encodeURIComponent(name)}` }).end();
+    const linked = {
+      'x-repo-commit': COMMIT,
+      'x-linked-size': bytes.length,
+      'x-linked-etag': `"${sha256(bytes)}"`,
+    };
+    response.writeHead(302, { location: `${cdn.origin}/${encodeURIComponent(name)}`, ...linked }).end();
   });
   return {
     endpoint: hub.origin,

@@ -187,6 +187,14 @@ describe('interruptions', () => {
     await expect(pull({ stallMs: 100, retries: 1 })).rejects.toThrow(/no byte for 0.1 s/);
   });
 
+  test('a hub that takes the question and never answers counts as lost', async () => {
+    hub.faults.deaf = true;
+    await expect(pull({ stallMs: 100, retries: 1 })).rejects.toMatchObject({
+      kind: 'network',
+      message: expect.stringMatching(/no connection to the hub: .*timeout/),
+    });
+  });
+
   test('passing refusals (503, 429) are tried again', async () => {
     hub.faults.passing = { status: 503, times: 2 };
     await pull();
@@ -317,6 +325,16 @@ describe('refusals', () => {
     hub.faults.commit = '../../evil';
     await expect(pull()).rejects.toThrow(/gives "..\/..\/evil" as commit/);
     expect(await readdir(cache)).toEqual([]);
+  });
+
+  test('a file that the disk has no room for, before anything large is received', async () => {
+    const lfs = { oid: 'a'.repeat(64), size: 2 ** 52, pointerSize: 130 };
+    hub.faults.extraEntries = [{ type: 'file', path: 'LICENSE', size: 130, oid: 'a'.repeat(40), lfs }];
+    await expect(pull()).rejects.toMatchObject({
+      kind: 'resources',
+      message: expect.stringMatching(/acme\/tiny: \d+ bytes to receive, \d+ bytes free in/),
+    });
+    expect(hub.requests.filter(({ cdn }) => cdn)).toEqual([]);
   });
 
   test('a list of files that never ends', async () => {

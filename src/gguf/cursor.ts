@@ -23,11 +23,6 @@ class Shortage extends Error {
   }
 }
 
-/** `text` as it may stand in a message: quoted, and cut if long. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-}
-
 export class HeaderCursor {
   readonly source: ByteSource;
   readonly limits: GgufLimits;

@@ -37,7 +37,7 @@ import { swapBytes } from './swap.ts';
 
 const { F32, Q4_0 } = FORMATS;
 
-const EVERY_TYPE: Metadata = new Map<string, ReturnType<typeof u8 | typeof strings>>([
+const EVERY_TYPE: Metadata = new Map([
   ['a.u8', u8(255)],
   ['a.i8', i8(-128)],
   ['a.u16', u16(65_535)],
@@ -256,17 +256,17 @@ describe('metadata helpers', () => {
 
   it('name file, key and type of a value of another type', () => {
     expect(() => getNumber(EVERY_TYPE, 'a.string', 'f')).toThrow(
-      'f: metadata key "a.string": is a string (Grüße',
+      'f: metadata key "a.string": is a string ("Grüße',
     );
     expect(() => getNumber(EVERY_TYPE, 'a.f32s', 'f')).toThrow('is an array of f32, not a number');
     expect(() => getNumber(EVERY_TYPE, 'a.u64', 'f')).toThrow(
-      'is a u64 (18446744073709551615), not a number',
+      'is a u64 ("18446744073709551615"), not a number',
     );
     expect(() => getStrings(EVERY_TYPE, 'a.i32s', 'f')).toThrow(
       'is an array of i32, not an array of strings',
     );
     expect(() => getStrings(EVERY_TYPE, 'a.string', 'f')).toThrow('is a string, not an array of strings');
-    expect(() => getString(EVERY_TYPE, 'a.u8', 'f')).toThrow('is a u8 (255), not a string');
+    expect(() => getString(EVERY_TYPE, 'a.u8', 'f')).toThrow('is a u8 ("255"), not a string');
     expect(() => needNumber(EVERY_TYPE, 'absent', 'f')).toThrow('f: metadata key "absent" is missing');
   });
 });

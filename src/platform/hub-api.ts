@@ -18,7 +18,7 @@ export interface HubSettings {
   readonly retries: number;
   /** Wait before the first retry; doubles each time. */
   readonly retryMs: number;
-  /** A transfer without a byte for so long counts as lost. */
+  /** A transfer without a byte for so long counts as lost; so does a question not answered whole. */
   readonly stallMs: number;
 }
 
@@ -197,7 +197,9 @@ export async function readRevision(
   const hubUrl = settings.endpoint;
   const throughUs = ((url: string, init?: RequestInit) => {
     if (++requests > MAX_PAGES) throw new HubError(`${what}: the hub's list of files does not end`);
-    return withRetries(settings, () => requestOnce(settings, what, url, init));
+    return withRetries(settings, () =>
+      requestOnce(settings, what, url, { ...init, signal: AbortSignal.timeout(settings.stallMs) }),
+    );
   }) as typeof fetch;
   const files = new Map<string, HubFile>();
   try {

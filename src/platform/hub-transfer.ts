@@ -86,13 +86,19 @@ class Partial {
   }
 }
 
+/** Where a file comes from. */
+export interface BlobSource {
+  /** How messages call it. */
+  readonly what: string;
+  readonly url: string;
+  readonly file: HubFile;
+}
+
 /** Adds the body of one answer to the partial file. */
 async function receive(
   settings: HubSettings,
-  what: string,
-  url: string,
+  { what, url, file: { size } }: BlobSource,
   partial: Partial,
-  size: number,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const quiet = new AbortController();
@@ -146,11 +152,11 @@ async function receive(
  */
 export async function receiveBlob(
   settings: HubSettings,
-  source: { what: string; url: string; file: HubFile },
+  source: BlobSource,
   blob: string,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const { what, url, file } = source;
+  const { what, file } = source;
   const path = blob + INCOMPLETE;
   const partial = await Partial.open(file, path, onBytes);
   try {
@@ -163,7 +169,7 @@ export async function receiveBlob(
     await withRetries(
       settings,
       async () => {
-        if (partial.position < file.size) await receive(settings, what, url, partial, file.size, onBytes);
+        if (partial.position < file.size) await receive(settings, source, partial, onBytes);
       },
       progressed,
     );

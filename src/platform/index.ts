@@ -2,6 +2,7 @@
 export * from './checkpoint.ts';
 export * from './files.ts';
 export { isUrl, openGguf, openSource } from './gguf.ts';
+export { type GgufHashes, hashGguf } from './hashes.ts';
 export { type ResolvedModel, type ResolveOptions, resolveModel } from './hub.ts';
 export { HubError, type HubSettings } from './hub-api.ts';
 export { availableThreads, workerPool } from './workers.ts';

@@ -8,7 +8,7 @@
  * chosen, `d` is fitted by least squares, rounded to f16, and so on while it helps.
  */
 import { f16ToF32, f32ToF16 } from '../kernels/half.as';
-import { buildOctal, buildTernary, HIGH_TABLE, LOW_TABLE, searchFlip, searchPlain } from './codebook-tables.as';
+import { buildOctal, buildTernary, searchFlip, searchPlain } from './codebook-tables.as';
 
 /** Parity of the minus signs: free, even per group, or even per pair of groups. */
 export const FREE = 0;
@@ -233,8 +233,8 @@ function searchUnit8(u: usize, s: v128, slot: usize): void {
   const at = u << 7;
   const odd = v128.load(LANE_ODD + (u << 4));
   const flips = parity != FREE;
-  buildTernary(LANE_W + at, LANE_X + at, s, odd, levels, flips, false, LOW_TABLE);
-  buildTernary(LANE_W + at + 64, LANE_X + at + 64, s, odd, levels, flips, true, HIGH_TABLE);
+  buildTernary(LANE_W + at, LANE_X + at, s, odd, levels, flips, false);
+  buildTernary(LANE_W + at + 64, LANE_X + at + 64, s, odd, levels, flips, true);
   v128.store(FOUND, flips ? searchFlip(list, 0) : searchPlain(list));
   for (let lane: usize = 0; lane < 4; lane++) {
     const g = (u << 2) + lane;
@@ -247,8 +247,8 @@ function searchUnit4(u: usize, s: v128, slot: usize): void {
   const at = u << 6;
   const all = i32x4.splat(~0);
   const flips = parity != FREE;
-  buildOctal(LANE_W + at, LANE_X + at, s, all, levels, flips, false, LOW_TABLE);
-  buildOctal(LANE_W + at + 32, LANE_X + at + 32, s, all, levels, flips, true, HIGH_TABLE);
+  buildOctal(LANE_W + at, LANE_X + at, s, all, levels, flips, false);
+  buildOctal(LANE_W + at + 32, LANE_X + at + 32, s, all, levels, flips, true);
   const g = u << 2;
   if (!flips) {
     v128.store(FOUND, searchPlain(list));
@@ -398,11 +398,15 @@ function searchAt(factor: f32, base: usize, slot: i32): void {
   }
 }
 
-function keepBlock(bits: u32): void {
+/** Keeps the points and multipliers just searched with a `d` if their error is below `least`; returns the lower. */
+function keepIfBetter(bits: u32, step: f32, slot: i32, least: f32): f32 {
+  const error = errorAt(step, slot);
+  if (!(error < least)) return least;
   blockD = bits;
   memory.copy(POINTS, NEW_POINTS, 128);
   memory.copy(FLIPPED, NEW_FLIPPED, 64);
   memory.copy(CHOSEN, MULTIPLIER, 128);
+  return error;
 }
 
 /** Encodes a block into the exported fields; returns false where zeros are best. */
@@ -425,18 +429,16 @@ export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
   }
   let step = effort == 0 ? chooseStep(8, 0.8, 1.1, lines) : chooseStep(24, 0.7, 1.2, lines);
   let least: f32 = 0; // what a block of zeros has: never worse than that
-  const rounds = effort == 0 ? 2 : 4;
+  const rounds = effort == 0 ? 1 : 4;
   for (let round = 0; round < rounds; round++) {
     const bits = roundD(step, magnitude);
     const rounded = stepOf(bits, magnitude);
     chooseMultipliers(rounded, lines);
     searchAt(rounded, MULTIPLIER, lines);
-    const error = errorAt(rounded, lines);
-    if (error < least) {
-      least = error;
-      keepBlock(bits);
-    }
+    least = keepIfBetter(bits, rounded, lines, least);
     step = fitStep(lines);
+    const fitted = roundD(step, magnitude);
+    least = keepIfBetter(fitted, stepOf(fitted, magnitude), lines, least);
   }
   return least < 0;
 }

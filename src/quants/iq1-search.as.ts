@@ -16,8 +16,9 @@ const MAX_TRIALS = 8;
 const xs = memory.data(1024, 16);
 const ws = memory.data(1024, 16);
 const wxs = memory.data(1024, 16);
-/** f32 per 8 weights: sum of w x. */
-const groupSums = memory.data(128, 16);
+/** Importance and product once more, four groups of 8 weights side by side: [quad][component][group]. */
+const quadWs = memory.data(1024, 16);
+const quadWxs = memory.data(1024, 16);
 /** Codes: point i32 and shift i32 (1: -1/8) of each group, multiple i32 of each sub-block; the best kept so far. */
 const points = memory.data(128, 16);
 const shifts = memory.data(128, 16);
@@ -25,11 +26,16 @@ const multiples = memory.data(64, 16);
 export const bestPoints = memory.data(128, 16);
 export const bestShifts = memory.data(128, 16);
 export const bestMultiples = memory.data(64, 16);
-/** Points and shifts of the sub-block tried last. */
-const trialPoints = memory.data(16, 16);
+/** Points and shifts of the quad (four groups) tried last, and f32 A and B of its sub-blocks. */
+const trialPoints = memory.data(32, 16); // 16 used: units of one group are saved 16 bytes at a time
 const trialShifts = memory.data(16, 16);
-/** f32 per sub-block: its best scale for free codes. */
-const scales = memory.data(64, 16);
+const trialSums = memory.data(16, 16);
+/** Per lane of a quad: 2 / scale and free costs. */
+const laneTwice = memory.data(16, 16);
+const lanePlus = memory.data(16, 16);
+const laneMinus = memory.data(16, 16);
+/** f32 per group: the best scale of its sub-block for free codes. */
+const scales = memory.data(128, 16);
 /** f32 per trial of a sub-block: 2 A, B. */
 const lines = memory.data(16 * MAX_TRIALS * 8, 16);
 /** f32 scales tried: for free codes in units of the rms, then for points in units of the best of those. */
@@ -52,9 +58,6 @@ let rounds = 1;
 let refineBoth = false;
 /** Power of two that the block was divided by. */
 let unit: f32 = 1;
-/** Sums A = w x y and B = w y^2 of the codes tried last. */
-let sumA: f32 = 0;
-let sumB: f32 = 0;
 /** f16 bits of the best d. */
 export let bestD: u32 = 0;
 
@@ -95,13 +98,13 @@ function loadBlock(src: usize, importance: usize): bool {
   const inverse = f32x4.splat(1 / unit);
   for (let i: usize = 0; i < 1024; i += 16) v128.store(xs + i, f32x4.mul(v128.load(xs + i), inverse));
   loadImportance(importance);
-  for (let g: usize = 0; g < 32; g++) {
-    const at = g << 5;
-    const low = f32x4.mul(v128.load(xs + at), v128.load(ws + at));
-    const high = f32x4.mul(v128.load(xs + at + 16), v128.load(ws + at + 16));
-    v128.store(wxs + at, low);
-    v128.store(wxs + at + 16, high);
-    store<f32>(groupSums + 4 * g, sumLanes(f32x4.add(low, high)));
+  for (let i: usize = 0; i < 1024; i += 16) {
+    v128.store(wxs + i, f32x4.mul(v128.load(xs + i), v128.load(ws + i)));
+  }
+  for (let i: usize = 0; i < 256; i++) {
+    const to = 4 * ((i & 0xe0) | ((i & 7) << 2) | ((i >> 3) & 3));
+    store<f32>(quadWs + to, load<f32>(ws + 4 * i));
+    store<f32>(quadWxs + to, load<f32>(wxs + 4 * i));
   }
   return true;
 }
@@ -138,74 +141,89 @@ function loadImportance(importance: usize): void {
   }
 }
 
-/** Cost, in units of scale^2 and less what both shifts share, of free codes for `count` points. */
-function freeCost(group: usize, count: usize, twice: f32, shift: f32): f32 {
-  const factor = f32x4.splat(twice);
-  const offset = f32x4.splat(2 * shift);
-  let sum = f32x4.splat(0);
-  for (let at = group << 5; at < (group + count) << 5; at += 16) {
-    const w = v128.load(ws + at);
-    const p = f32x4.sub(f32x4.mul(v128.load(wxs + at), factor), f32x4.mul(w, offset));
-    sum = f32x4.add(sum, f32x4.min(f32x4.splat(0), f32x4.sub(w, f32x4.abs(p))));
-  }
-  let base: f32 = 0;
-  for (let g = group; g < group + count; g++) base += load<f32>(groupSums + 4 * g);
-  return sumLanes(sum) - base * twice * shift;
+/** Free costs of four groups with shift 1/8 and with -1/8, as `quadCosts` found them. */
+let plusCosts: v128 = f32x4.splat(0);
+let minusCosts: v128 = f32x4.splat(0);
+
+/** Sums over the groups that share a shift, in each of their lanes. */
+// @ts-ignore: decorator
+@inline
+function overShift(v: v128): v128 {
+  return shared == 1 ? v : overSub(v);
 }
 
-/** Adds A and B of the free codes of `count` points to the sums. */
-function addFreeCodes(group: usize, count: usize, twice: f32, shift: f32): void {
-  const factor = f32x4.splat(twice);
-  const offset = f32x4.splat(shift);
+/** Sums over the groups of a sub-block, in each of their lanes. */
+// @ts-ignore: decorator
+@inline
+function overSub(v: v128): v128 {
+  const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 1, 0, 3, 2));
+  return groups == 2 ? pairs : f32x4.add(pairs, v128.shuffle<f32>(pairs, pairs, 2, 3, 0, 1));
+}
+
+/** Costs of the best free codes of a quad's groups, in units of scale^2 and less what both shifts share. */
+function quadCosts(quad: usize, twice: v128): void {
+  let plus = f32x4.splat(0);
+  let minus = f32x4.splat(0);
+  let sum = f32x4.splat(0);
+  for (let at = quad << 7; at < (quad + 1) << 7; at += 16) {
+    const w = v128.load(quadWs + at);
+    const p = f32x4.mul(v128.load(quadWxs + at), twice);
+    const offset = f32x4.mul(w, f32x4.splat(0.25));
+    sum = f32x4.add(sum, p);
+    plus = f32x4.add(plus, f32x4.min(f32x4.splat(0), f32x4.sub(w, f32x4.abs(f32x4.sub(p, offset)))));
+    minus = f32x4.add(minus, f32x4.min(f32x4.splat(0), f32x4.sub(w, f32x4.abs(f32x4.add(p, offset)))));
+  }
+  const base = f32x4.mul(sum, f32x4.splat(0.125));
+  plusCosts = overShift(f32x4.sub(plus, base));
+  minusCosts = overShift(f32x4.add(minus, base));
+}
+
+/** Least-squares scales of a quad's sub-blocks for the best free codes at a scale. */
+function refitFree(quad: usize, scale: v128): v128 {
+  const twice = f32x4.div(f32x4.splat(2), scale);
+  quadCosts(quad, twice);
+  const offset = v128.bitselect(f32x4.splat(0.125), f32x4.splat(-0.125), f32x4.le(plusCosts, minusCosts));
+  const twiceOffset = f32x4.add(offset, offset);
   let a = f32x4.splat(0);
   let b = f32x4.splat(0);
-  for (let at = group << 5; at < (group + count) << 5; at += 16) {
-    const w = v128.load(ws + at);
-    const wx = v128.load(wxs + at);
-    const p = f32x4.sub(f32x4.mul(wx, factor), f32x4.mul(w, f32x4.splat(2 * shift)));
+  for (let at = quad << 7; at < (quad + 1) << 7; at += 16) {
+    const w = v128.load(quadWs + at);
+    const wx = v128.load(quadWxs + at);
+    const p = f32x4.sub(f32x4.mul(wx, twice), f32x4.mul(w, twiceOffset));
     const sign = v128.or(v128.and(p, i32x4.splat(0x80000000)), f32x4.splat(1));
     const y = f32x4.add(offset, v128.and(sign, f32x4.gt(f32x4.abs(p), w)));
     a = f32x4.add(a, f32x4.mul(wx, y));
     b = f32x4.add(b, f32x4.mul(w, f32x4.mul(y, y)));
   }
-  sumA += sumLanes(a);
-  sumB += sumLanes(b);
+  const fitted = overSub(a);
+  return v128.and(f32x4.div(fitted, overSub(b)), f32x4.gt(fitted, f32x4.splat(0)));
 }
 
-/** The least-squares scale of a sub-block where every ternary code is allowed; 0: no weights. */
-function freeScale(sub: usize): f32 {
-  const first = sub * groups;
+/** Least-squares scales of a quad's sub-blocks, one a lane, where every ternary code is allowed; 0: no weights. */
+function freeScale(quad: usize): v128 {
   let xx = f32x4.splat(0);
   let ww = f32x4.splat(0);
-  for (let at = first << 5; at < (first + groups) << 5; at += 16) {
-    xx = f32x4.add(xx, f32x4.mul(v128.load(wxs + at), v128.load(xs + at)));
-    ww = f32x4.add(ww, v128.load(ws + at));
+  for (let at = quad << 7; at < (quad + 1) << 7; at += 16) {
+    const w = v128.load(quadWs + at);
+    const wx = v128.load(quadWxs + at);
+    xx = f32x4.add(xx, f32x4.div(f32x4.mul(wx, wx), w));
+    ww = f32x4.add(ww, w);
   }
-  const importance = sumLanes(ww);
-  const rms = Mathf.sqrt(sumLanes(xx) / importance);
-  if (!(rms > 0)) return 0;
-  let least: f32 = Infinity;
-  let chosen: f32 = rms;
+  ww = overSub(ww);
+  const rms = f32x4.sqrt(f32x4.div(overSub(xx), ww));
+  const constant = f32x4.mul(ww, f32x4.splat(0.015625)); // shift^2, which both shifts share
+  let least = f32x4.splat(Infinity);
+  let chosen = f32x4.splat(0);
   for (let k: usize = 0; k < FREE_SCALES; k++) {
-    const scale = rms * load<f32>(freeScales + 4 * k);
-    const twice = <f32>2 / scale;
-    let cost: f32 = <f32>0.015625 * importance; // shift^2, which both shifts share
-    for (let g = first; g < first + groups; g += shared) {
-      cost += min(freeCost(g, shared, twice, 0.125), freeCost(g, shared, twice, -0.125));
-    }
-    cost *= scale * scale;
-    if (cost >= least) continue;
-    least = cost;
-    chosen = scale;
+    const scale = f32x4.mul(rms, v128.load_splat<f32>(freeScales + 4 * k));
+    quadCosts(quad, f32x4.div(f32x4.splat(2), scale));
+    const costs = f32x4.min(plusCosts, minusCosts);
+    const total = f32x4.add(shared == 1 ? overSub(costs) : costs, constant);
+    const error = f32x4.mul(total, f32x4.mul(scale, scale));
+    chosen = v128.bitselect(scale, chosen, f32x4.lt(error, least));
+    least = f32x4.min(least, error);
   }
-  sumA = 0;
-  sumB = 0;
-  const twice = <f32>2 / chosen;
-  for (let g = first; g < first + groups; g += shared) {
-    const plus = freeCost(g, shared, twice, 0.125) <= freeCost(g, shared, twice, -0.125);
-    addFreeCodes(g, shared, twice, plus ? 0.125 : -0.125);
-  }
-  return sumA > 0 ? sumA / sumB : 0;
+  return v128.and(refitFree(quad, chosen), f32x4.gt(chosen, f32x4.splat(0)));
 }
 
 /** Nearest points of `count` groups into `trialPoints` from slot `slot` on. @returns what they cost beyond free codes. */
@@ -225,20 +243,16 @@ function snap(group: usize, count: usize, slot: usize, twice: f32, shift: f32): 
   return sum;
 }
 
-const kept = memory.data(16, 16);
-
 /** Chooses points and one shift for `shared` groups; the other shift is left out where even free codes cost more. */
-function chooseUnit(group: usize, slot: usize, twice: f32): void {
-  const plus = freeCost(group, shared, twice, 0.125);
-  const minus = freeCost(group, shared, twice, -0.125);
+function chooseUnit(group: usize, slot: usize, twice: f32, plus: f32, minus: f32): void {
   let shift: f32 = plus <= minus ? 0.125 : -0.125;
   const cost = min(plus, minus) + snap(group, shared, slot, twice, shift);
   const bound = max(plus, minus);
   if (bound < cost) {
     const from = trialPoints + 4 * slot;
-    for (let g: usize = 0; g < shared; g++) store<i32>(kept + 4 * g, load<i32>(from + 4 * g));
+    const before = v128.load(from);
     if (bound + snap(group, shared, slot, twice, -shift) < cost) shift = -shift;
-    else for (let g: usize = 0; g < shared; g++) store<i32>(from + 4 * g, load<i32>(kept + 4 * g));
+    else v128.store(from, before);
   }
   let a = f32x4.splat(0);
   let b = f32x4.splat(0);
@@ -254,39 +268,51 @@ function chooseUnit(group: usize, slot: usize, twice: f32): void {
     b = f32x4.add(b, f32x4.mul(v128.load(ws + at), f32x4.mul(low, low)));
     b = f32x4.add(b, f32x4.mul(v128.load(ws + at + 16), f32x4.mul(high, high)));
   }
-  sumA += sumLanes(a);
-  sumB += sumLanes(b);
+  // Slots of a sub-block share its sums.
+  const sums = trialSums + 8 * (slot / groups);
+  store<f32>(sums, load<f32>(sums) + sumLanes(a));
+  store<f32>(sums + 4, load<f32>(sums + 4) + sumLanes(b));
 }
 
-/** Chooses the codes of a sub-block at a scale into `trialPoints`, `trialShifts`, `sumA` and `sumB`. */
-function choose(sub: usize, scale: f32): void {
-  sumA = 0;
-  sumB = 0;
-  const twice = <f32>2 / scale;
-  for (let g: usize = 0; g < groups; g += shared) chooseUnit(sub * groups + g, g, twice);
-}
-
-/** Finds the free scales of all sub-blocks. @returns the largest. */
-function fillScales(): f32 {
-  let largest: f32 = 0;
-  for (let sub: usize = 0; sub < subs; sub++) {
-    const scale = freeScale(sub);
-    store<f32>(scales + 4 * sub, scale);
-    largest = max(largest, scale);
+/** Chooses the codes of a quad, with a scale a lane, into `trialPoints`, `trialShifts` and `trialSums`. */
+function choose(quad: usize, scale: v128): void {
+  const twice = f32x4.div(f32x4.splat(2), scale);
+  quadCosts(quad, twice);
+  v128.store(laneTwice, twice);
+  v128.store(lanePlus, plusCosts);
+  v128.store(laneMinus, minusCosts);
+  v128.store(trialSums, i32x4.splat(0));
+  for (let g: usize = 0; g < 4; g += shared) {
+    const at = 4 * g;
+    chooseUnit(4 * quad + g, g, load<f32>(laneTwice + at), load<f32>(lanePlus + at), load<f32>(laneMinus + at));
   }
-  return largest;
+}
+
+/** Finds the free scales of all groups. @returns the largest. */
+function fillScales(): f32 {
+  let largest = f32x4.splat(0);
+  for (let quad: usize = 0; quad < 8; quad++) {
+    const scale = freeScale(quad);
+    v128.store(scales + 16 * quad, scale);
+    largest = f32x4.max(largest, scale);
+  }
+  return maxLane(largest);
 }
 
 /** Fills the parabolas. */
 function fillLines(): void {
-  for (let sub: usize = 0; sub < subs; sub++) {
-    const scale = load<f32>(scales + 4 * sub);
+  const subsAQuad: usize = 4 / groups;
+  for (let quad: usize = 0; quad < 8; quad++) {
+    const scale = v128.load(scales + 16 * quad);
+    // Without weights any scale will do: A is 0.
+    const usable = v128.bitselect(scale, f32x4.splat(1), f32x4.gt(scale, f32x4.splat(0)));
     for (let k: usize = 0; k < trialCount; k++) {
-      if (scale > 0) choose(sub, scale * load<f32>(trials + 4 * k));
-      else sumA = sumB = 0;
-      const line = lines + 8 * (sub * trialCount + k);
-      store<f32>(line, 2 * sumA);
-      store<f32>(line + 4, sumB);
+      choose(quad, f32x4.mul(usable, v128.load_splat<f32>(trials + 4 * k)));
+      for (let sub: usize = 0; sub < subsAQuad; sub++) {
+        const line = lines + 8 * ((quad * subsAQuad + sub) * trialCount + k);
+        store<f32>(line, 2 * load<f32>(trialSums + 8 * sub));
+        store<f32>(line + 4, load<f32>(trialSums + 8 * sub + 4));
+      }
     }
   }
 }
@@ -380,30 +406,56 @@ function searchD(largest: f32): f32 {
 let sumMa: f32 = 0;
 let sumMmb: f32 = 0;
 
+/** Least error of each sub-block of a quad, its m A and its m^2 B. */
+const quadLeast = memory.data(8, 16);
+const quadMa = memory.data(8, 16);
+const quadMmb = memory.data(8, 16);
+/** Multiples of a quad's sub-blocks: before, and in the trial; m of each lane. */
+const quadMiddle = memory.data(8, 16);
+const quadTrial = memory.data(8, 16);
+const laneScale = memory.data(16, 16);
+
 /** New codes for every sub-block at d. */
 function assign(d: f32): void {
   sumMa = 0;
   sumMmb = 0;
-  for (let sub: usize = 0; sub < subs; sub++) {
-    const middle = load<i32>(multiples + 4 * sub);
-    let least: f32 = Infinity;
-    let ma: f32 = 0;
-    let mmb: f32 = 0;
-    for (let k = max(0, middle - around); k <= min(7, middle + around); k++) {
-      const m = <f32>((k << 1) + 1);
-      choose(sub, d * m);
-      const cost = d * m * (d * m * sumB - 2 * sumA);
-      if (cost >= least) continue;
-      least = cost;
-      ma = m * sumA;
-      mmb = m * m * sumB;
-      store<i32>(multiples + 4 * sub, k);
-      memory.copy(points + 4 * sub * groups, trialPoints, 4 * groups);
-      memory.copy(shifts + 4 * sub * groups, trialShifts, 4 * groups);
+  const subsAQuad: usize = 4 / groups;
+  for (let quad: usize = 0; quad < 8; quad++) {
+    const first = multiples + 4 * quad * subsAQuad;
+    store<u64>(quadMiddle, load<u64>(first));
+    for (let sub: usize = 0; sub < subsAQuad; sub++) store<f32>(quadLeast + 4 * sub, Infinity);
+    for (let step = -around; step <= around; step++) {
+      for (let lane: usize = 0; lane < 4; lane++) {
+        const sub = 4 * (lane / groups);
+        const k = min(7, max(0, load<i32>(quadMiddle + sub) + step));
+        store<i32>(quadTrial + sub, k);
+        store<f32>(laneScale + 4 * lane, d * <f32>((k << 1) + 1));
+      }
+      choose(quad, v128.load(laneScale));
+      for (let sub: usize = 0; sub < subsAQuad; sub++) keepBetter(quad * subsAQuad + sub, sub, d);
     }
-    sumMa += ma;
-    sumMmb += mmb;
+    for (let sub: usize = 0; sub < subsAQuad; sub++) {
+      sumMa += load<f32>(quadMa + 4 * sub);
+      sumMmb += load<f32>(quadMmb + 4 * sub);
+    }
   }
+}
+
+/** Takes over the trial of a sub-block, number `slot` of its quad, where it is the best so far. */
+function keepBetter(sub: usize, slot: usize, d: f32): void {
+  const k = load<i32>(quadTrial + 4 * slot);
+  const m = <f32>((k << 1) + 1);
+  const ma = m * load<f32>(trialSums + 8 * slot);
+  const mmb = m * m * load<f32>(trialSums + 8 * slot + 4);
+  const error = d * (d * mmb - 2 * ma);
+  if (error >= load<f32>(quadLeast + 4 * slot)) return;
+  store<f32>(quadLeast + 4 * slot, error);
+  store<f32>(quadMa + 4 * slot, ma);
+  store<f32>(quadMmb + 4 * slot, mmb);
+  store<i32>(multiples + 4 * sub, k);
+  const bytes = 4 * groups;
+  memory.copy(points + sub * bytes, trialPoints + slot * bytes, bytes);
+  memory.copy(shifts + sub * bytes, trialShifts + slot * bytes, bytes);
 }
 
 /** f16 bits of a scale of the loaded block, at most the largest finite one. */
@@ -436,10 +488,9 @@ function refine(d: f32, sign: u32): void {
 /** Replaces the weights by their opposites. */
 function negate(): void {
   for (let i: usize = 0; i < 1024; i += 16) {
-    v128.store(xs + i, f32x4.neg(v128.load(xs + i)));
     v128.store(wxs + i, f32x4.neg(v128.load(wxs + i)));
+    v128.store(quadWxs + i, f32x4.neg(v128.load(quadWxs + i)));
   }
-  for (let i: usize = 0; i < 128; i += 16) v128.store(groupSums + i, f32x4.neg(v128.load(groupSums + i)));
 }
 
 /** Searches one block; its codes are then in `bestD`, `bestMultiples`, `bestPoints` and `bestShifts`. */

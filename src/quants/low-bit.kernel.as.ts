@@ -8,8 +8,8 @@ const CANDIDATES: usize = memory.data(32, 16);
 /** Ternary codes 0..2 of 256 weights; returns the scale. */
 function encodeTernary(src: usize, importance: usize, effort: i32): f32 {
   const some = prepare(src, importance, 256);
-  if (effort == 0) return searchSingle(256, some ? 1 : 0, 2, 1.5, 4.5);
-  return searchSingle(256, some ? 4 : 0, 4, 1, 8);
+  if (effort == 0) return searchSingle(256, some ? 1 : 0, 2, 1.5, 1.4);
+  return searchSingle(256, some ? 4 : 0, 4, 1, 1.15);
 }
 
 /** Digits count from the byte's top: `code * 256 / 243` rounded up, so that the decoder's products carry out right. */
@@ -62,8 +62,8 @@ export function q2_0_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 64) {
       const some = prepare(src, importance ? importance + (<usize>col << 2) : 0, 64);
       const d = effort
-        ? searchSingle(64, some ? 4 : 0, 4, 0.8, 3)
-        : searchSingle(64, some ? 1 : 0, 3, 0.9, 2.2);
+        ? searchSingle(64, some ? 4 : 0, 4, 0.8, 1.1)
+        : searchSingle(64, some ? 1 : 0, 3, 0.9, 1.3);
       store<u16>(dst, <u16>f32ToF16(d));
       for (let i: usize = 0; i < 16; i++) {
         const codes = load<u32>(CODES + (i << 2));

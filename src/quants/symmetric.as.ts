@@ -253,30 +253,34 @@ function laneOf(values: v128, lane: usize): f32 {
   return load<f32>(LANES + (lane << 2));
 }
 
-/** Four starting scales: the extreme weight falls `reach` grid units out, in steps of `step` a lane. */
-function starts(x: f32, end: f32, reach: f32, step: f32): v128 {
-  const lanes = f32x4.add(f32x4.splat(reach), f32x4.mul(f32x4.splat(step), f32x4(0, 1, 2, 3)));
-  return f32x4.mul(lanes, f32x4.splat(end / x));
+/** Four inverse scales to start from: the extreme weight falls `reach` ends of the grid out, then `ratio` times. */
+function starts(x: f32, end: f32, reach: f32, ratio: f32): v128 {
+  const first = reach * (end / x);
+  const second = first * ratio;
+  const lanes = f32x4.replace_lane(f32x4.splat(first), 1, second);
+  return f32x4.replace_lane(f32x4.replace_lane(lanes, 2, second * ratio), 3, second * ratio * ratio);
 }
 
 /**
  * Best continuous scales of sub-block `sub` (weights sub * n and on) from `groups` groups of four starts at
- * each end of the grid, reach from..to times the end, each improved by `rounds` least-squares steps.
+ * each end of the grid, the first reaching `reach` ends out and each next one `ratio` times further (those of
+ * the high end lie between those of the low), each improved by `rounds` least-squares steps.
  */
-export function searchScales(sub: i32, n: i32, groups: i32, rounds: i32, from: f32, to: f32): void {
+export function searchScales(sub: i32, n: i32, groups: i32, rounds: i32, reach: f32, ratio: f32): void {
   const first = sub * n;
   const x = extreme(first, n);
   store<f32>(LOW_END + (<usize>sub << 2), 0);
   store<f32>(HIGH_END + (<usize>sub << 2), 0);
   if (abs(x) <= NOTHING) return;
-  const step: f32 = (to - from) / <f32>(groups * 4 - 1);
+  const between: f32 = sqrt(ratio);
+  const next = ratio * ratio * ratio * ratio;
   let gain0 = f32x4.splat(-1);
   let gain1 = f32x4.splat(-1);
   let best0 = f32x4.splat(0);
   let best1 = f32x4.splat(0);
   for (let g = 0; g < groups; g++) {
-    let inverse0 = starts(x, low, from + <f32>(g * 4) * step, step);
-    let inverse1 = starts(x, high, from + (<f32>(g * 4) + <f32>0.5) * step, step);
+    let inverse0 = starts(x, low, reach, ratio);
+    let inverse1 = starts(x, high, reach * between, ratio);
     for (let round = 0; round < rounds; round++) {
       evaluate(first, n, inverse0, inverse1);
       const s0 = f32x4.div(a0, b0);
@@ -292,6 +296,7 @@ export function searchScales(sub: i32, n: i32, groups: i32, rounds: i32, from: f
       inverse0 = finite(f32x4.div(b0, a0));
       inverse1 = finite(f32x4.div(b1, a1));
     }
+    reach *= next;
   }
   store<f32>(LOW_END + (<usize>sub << 2), laneOf(best0, greatestLane(gain0)));
   store<f32>(HIGH_END + (<usize>sub << 2), laneOf(best1, greatestLane(gain1)));
@@ -413,14 +418,15 @@ export function searchSuper(
 /**
  * Best f16 scale of one block without sub-blocks, with starts as in `searchScales`; codes go to CODES.
  */
-export function searchSingle(n: i32, groups: i32, rounds: i32, from: f32, to: f32): f32 {
+export function searchSingle(n: i32, groups: i32, rounds: i32, reach: f32, ratio: f32): f32 {
   const x = extreme(0, n);
-  const step: f32 = (to - from) / <f32>(groups * 4 - 1);
+  const between: f32 = sqrt(ratio);
+  const next = ratio * ratio * ratio * ratio;
   let cost = f32x4.splat(0);
   let best = f32x4.splat(0);
   for (let g = 0; g < groups; g++) {
-    let s0 = invert(starts(x, low, from + <f32>(g * 4) * step, step));
-    let s1 = invert(starts(x, high, from + (<f32>(g * 4) + <f32>0.5) * step, step));
+    let s0 = invert(starts(x, low, reach, ratio));
+    let s1 = invert(starts(x, high, reach * between, ratio));
     for (let round = 0; round < rounds; round++) {
       s0 = roundToF16x4(s0);
       s1 = roundToF16x4(s1);
@@ -436,6 +442,7 @@ export function searchSingle(n: i32, groups: i32, rounds: i32, from: f32, to: f3
       s0 = finite(f32x4.div(a0, b0));
       s1 = finite(f32x4.div(a1, b1));
     }
+    reach *= next;
   }
   const d = laneOf(best, greatestLane(f32x4.neg(cost)));
   writeCodes(0, n, d);

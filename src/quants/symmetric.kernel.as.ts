@@ -8,20 +8,20 @@ function scaleOf(sub: i32): i32 {
 
 /** Sub-block and super-block search of 256 weights; returns d. */
 function encodeSuper(
-  src: usize, importance: usize, subs: i32, n: i32, most: f32, groups: i32, rounds: i32, from: f32, to: f32,
+  src: usize, importance: usize, subs: i32, n: i32, most: f32, groups: i32, rounds: i32, reach: f32, ratio: f32,
   windows: i32, tries: i32, refits: i32, spread: f32,
 ): f32 {
   prepare(src, importance, 256);
-  for (let sub = 0; sub < subs; sub++) searchScales(sub, n, groups, rounds, from, to);
+  for (let sub = 0; sub < subs; sub++) searchScales(sub, n, groups, rounds, reach, ratio);
   return searchSuper(subs, n, -most - 1, most, windows, tries, refits, spread);
 }
 
 /** Search of one scale for `n` weights; returns it. */
 function encodeSingle(
-  src: usize, importance: usize, n: i32, groups: i32, rounds: i32, from: f32, to: f32,
+  src: usize, importance: usize, n: i32, groups: i32, rounds: i32, reach: f32, ratio: f32,
 ): f32 {
   const some = prepare(src, importance, n);
-  return searchSingle(n, some ? groups : 0, rounds, from, to);
+  return searchSingle(n, some ? groups : 0, rounds, reach, ratio);
 }
 
 export function q3_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
@@ -31,8 +31,8 @@ export function q3_k_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 256) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSuper(src, weights, 16, 16, 31, 4, 3, 0.8, 1.8, 1, 5, 3, 0.04)
-        : encodeSuper(src, weights, 16, 16, 31, 1, 2, 0.85, 1.3, 1, 1, 3, 0);
+        ? encodeSuper(src, weights, 16, 16, 31, 4, 2, 0.8, 1.12, 1, 9, 3, 0.03)
+        : encodeSuper(src, weights, 16, 16, 31, 2, 1, 0.85, 1.18, 1, 1, 3, 0);
       packQ3(dst, d);
       src += 1024;
       dst += 110;
@@ -75,8 +75,8 @@ export function q6_k_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 256) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSuper(src, weights, 16, 16, 127, 2, 2, 0.95, 1.2, 4, 4, 2, 0.02)
-        : encodeSuper(src, weights, 16, 16, 127, 1, 1, 0.98, 1.1, 2, 1, 2, 0);
+        ? encodeSuper(src, weights, 16, 16, 127, 2, 2, 0.95, 1.03, 8, 2, 2, 0.02)
+        : encodeSuper(src, weights, 16, 16, 127, 2, 1, 0.96, 1.03, 2, 1, 2, 0);
       packQ6(dst, d);
       src += 1024;
       dst += 210;
@@ -119,8 +119,8 @@ export function iq4_xs_encode(src: usize, dst: usize, importance: usize, rows: i
     for (let col = 0; col < cols; col += 256) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSuper(src, weights, 8, 32, 31, 4, 3, 0.8, 1.5, 1, 5, 3, 0.04)
-        : encodeSuper(src, weights, 8, 32, 31, 1, 2, 0.9, 1.2, 1, 1, 3, 0);
+        ? encodeSuper(src, weights, 8, 32, 31, 4, 2, 0.85, 1.08, 1, 5, 2, 0.04)
+        : encodeSuper(src, weights, 8, 32, 31, 1, 2, 0.9, 1.1, 1, 1, 3, 0);
       packIq4Xs(dst, d);
       src += 1024;
       dst += 136;
@@ -150,8 +150,8 @@ export function iq4_nl_encode(src: usize, dst: usize, importance: usize, rows: i
     for (let col = 0; col < cols; col += 32) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSingle(src, weights, 32, 4, 3, 0.8, 1.5)
-        : encodeSingle(src, weights, 32, 1, 3, 0.9, 1.2);
+        ? encodeSingle(src, weights, 32, 4, 3, 0.85, 1.06)
+        : encodeSingle(src, weights, 32, 1, 3, 0.9, 1.1);
       store<u16>(dst, <u16>f32ToF16(d));
       packNibbles(dst + 2, CODES);
       src += 128;
@@ -167,8 +167,8 @@ export function q4_0_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 32) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSingle(src, weights, 32, 4, 3, 0.8, 1.5)
-        : encodeSingle(src, weights, 32, 1, 2, 0.9, 1.2);
+        ? encodeSingle(src, weights, 32, 6, 3, 0.85, 1.055)
+        : encodeSingle(src, weights, 32, 1, 2, 0.92, 1.08);
       store<u16>(dst, <u16>f32ToF16(d));
       packNibbles(dst + 2, CODES);
       src += 128;
@@ -184,8 +184,8 @@ export function q5_0_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 32) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSingle(src, weights, 32, 6, 3, 0.9, 1.3)
-        : encodeSingle(src, weights, 32, 1, 2, 0.95, 1.1);
+        ? encodeSingle(src, weights, 32, 4, 3, 0.92, 1.035)
+        : encodeSingle(src, weights, 32, 1, 2, 0.95, 1.05);
       store<u16>(dst, <u16>f32ToF16(d));
       const high = i8x16.bitmask(i8x16.shl(v128.load(CODES), 3)) | (i8x16.bitmask(i8x16.shl(v128.load(CODES, 16), 3)) << 16);
       store<i32>(dst + 2, high);
@@ -204,8 +204,8 @@ export function q8_0_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 32) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSingle(src, weights, 32, 4, 2, 0.99, 1.04)
-        : encodeSingle(src, weights, 32, 1, 1, 0.995, 1.01);
+        ? encodeSingle(src, weights, 32, 4, 2, 0.985, 1.005)
+        : encodeSingle(src, weights, 32, 1, 1, 0.995, 1.005);
       store<u16>(dst, <u16>f32ToF16(d));
       v128.store(dst + 2, v128.xor(v128.load(CODES), sign));
       v128.store(dst + 18, v128.xor(v128.load(CODES, 16), sign));

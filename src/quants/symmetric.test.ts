@@ -153,7 +153,7 @@ describe.each(NAMES)('%s', (name) => {
     test('keeps weights of no importance sensible', () => {
       const some = Float32Array.from(v, (value, i) => (i % 3 === 0 ? 0 : value));
       const y = decode(format, encode(format, gaussian, COLS, { engine, importance: some }), gaussian.length);
-      expect(quality(gaussian, y, COLS, null).error).toBeLessThan(4 * WORST[name]);
+      expect(quality(gaussian, y, COLS, null).error).toBeLessThan(10 * WORST[name]);
     });
   });
 });

@@ -45,10 +45,12 @@ export const FP4_GRID = tableGrid(FP4_DOUBLED, [15, 14, 13, 12, 11, 10, 9, 0, 1,
 
 /** Where a search starts and how often it refits. */
 export interface ScaleSearch {
-  /** Starts at each end of the grid: the extreme weight falls `from`..`to` times that end. */
+  /** Starts at each end of the grid. */
   readonly starts: number;
-  readonly from: number;
-  readonly to: number;
+  /** How many times that end the extreme weight falls out at the first start. */
+  readonly reach: number;
+  /** Reach of each next start over that of the one before. */
+  readonly ratio: number;
   /** Least-squares refits of each start. */
   readonly rounds: number;
 }
@@ -134,12 +136,9 @@ function extreme(x: Float64Array): number {
 }
 
 /** Every scale to start from at one end of the grid; those at the high end lie between those at the low. */
-function starts(x: number, end: number, { starts: count, from, to }: ScaleSearch): number[] {
+function starts(x: number, end: number, { starts: count, reach, ratio }: ScaleSearch): number[] {
   const shift = end > 0 ? 0.5 : 0;
-  return Array.from(
-    { length: count },
-    (_, k) => x / (end * (from + ((k + shift) * (to - from)) / (count - 1))),
-  );
+  return Array.from({ length: count }, (_, k) => x / (end * reach * ratio ** (k + shift)));
 }
 
 /** Best continuous scale that a search from one end of the grid finds; 0 if there is nothing to fit. */

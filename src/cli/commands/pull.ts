@@ -31,7 +31,8 @@ export function definePull(command: Command): void {
       }
       const files: { name: string; bytes: number }[] = [];
       for (const name of await model.files.list()) {
-        files.push({ name, bytes: (await stat(path.join(model.folder, name))).size });
+        const info = await stat(path.join(model.folder, name)).catch(() => undefined);
+        if (info?.isFile()) files.push({ name, bytes: info.size });
       }
       printJson({
         folder: model.folder,

@@ -34,7 +34,7 @@ import {
 } from '../../quantize/index.ts';
 import { EFFORTS, type Effort } from '../../quants/index.ts';
 import { formatSize, printJson, table, terminalProgress } from '../terminal.ts';
-import { collect, parseBytes, parseCount, parseFormat, parseOverrides, parseTensorType } from '../values.ts';
+import { collect, parseBytes, parseCount, parseFormat, parseOverrides, parseTensorType } from '../option-values.ts';
 import { VERSION } from '../version.ts';
 
 interface Flags {

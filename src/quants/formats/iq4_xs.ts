@@ -12,8 +12,8 @@ import {
 } from '../symmetric.ts';
 
 const SEARCH: ByEffort<SuperSearch> = {
-  fast: { starts: 4, from: 0.9, to: 1.2, rounds: 2, window: 4, tries: 1, spread: 0, refits: 3 },
-  best: { starts: 16, from: 0.8, to: 1.5, rounds: 3, window: 4, tries: 5, spread: 0.04, refits: 3 },
+  fast: { starts: 4, reach: 0.9, ratio: 1.1, rounds: 2, window: 4, tries: 1, spread: 0, refits: 3 },
+  best: { starts: 16, reach: 0.85, ratio: 1.08, rounds: 2, window: 4, tries: 5, spread: 0.04, refits: 2 },
 };
 
 export const IQ4_XS: TensorFormat = {

@@ -5,8 +5,8 @@ import { type ByEffort, encodeSingle, readBlock, type ScaleSearch, uniformGrid }
 
 const GRID = uniformGrid(-1, 2);
 const SEARCH: ByEffort<ScaleSearch> = {
-  fast: { starts: 4, from: 0.9, to: 2.2, rounds: 3 },
-  best: { starts: 16, from: 0.8, to: 3, rounds: 4 },
+  fast: { starts: 4, reach: 0.9, ratio: 1.3, rounds: 3 },
+  best: { starts: 16, reach: 0.8, ratio: 1.1, rounds: 4 },
 };
 
 export const Q2_0: TensorFormat = {

@@ -12,8 +12,8 @@ import {
 
 const GRID = uniformGrid(-8, 7);
 const SEARCH: ByEffort<ScaleSearch> = {
-  fast: { starts: 4, from: 0.9, to: 1.2, rounds: 2 },
-  best: { starts: 16, from: 0.8, to: 1.5, rounds: 3 },
+  fast: { starts: 4, reach: 0.92, ratio: 1.08, rounds: 2 },
+  best: { starts: 24, reach: 0.85, ratio: 1.055, rounds: 3 },
 };
 
 export const Q4_0: TensorFormat = {

@@ -12,8 +12,8 @@ import {
 
 const GRID = uniformGrid(-16, 15);
 const SEARCH: ByEffort<ScaleSearch> = {
-  fast: { starts: 4, from: 0.95, to: 1.1, rounds: 2 },
-  best: { starts: 24, from: 0.9, to: 1.3, rounds: 3 },
+  fast: { starts: 4, reach: 0.95, ratio: 1.05, rounds: 2 },
+  best: { starts: 16, reach: 0.92, ratio: 1.035, rounds: 3 },
 };
 
 export const Q5_0: TensorFormat = {

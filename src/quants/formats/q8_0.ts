@@ -5,8 +5,8 @@ import { type ByEffort, encodeSingle, readBlock, type ScaleSearch, uniformGrid }
 
 const GRID = uniformGrid(-128, 127);
 const SEARCH: ByEffort<ScaleSearch> = {
-  fast: { starts: 4, from: 0.995, to: 1.01, rounds: 1 },
-  best: { starts: 16, from: 0.99, to: 1.04, rounds: 2 },
+  fast: { starts: 4, reach: 0.995, ratio: 1.005, rounds: 1 },
+  best: { starts: 16, reach: 0.985, ratio: 1.005, rounds: 2 },
 };
 
 export const Q8_0: TensorFormat = {

@@ -5,8 +5,8 @@ import { type ByEffort, encodeSingle, readBlock, type ScaleSearch, uniformGrid }
 
 const GRID = uniformGrid(-1, 1);
 const SEARCH: ByEffort<ScaleSearch> = {
-  fast: { starts: 4, from: 1.5, to: 4.5, rounds: 2 },
-  best: { starts: 16, from: 1, to: 8, rounds: 4 },
+  fast: { starts: 4, reach: 1.5, ratio: 1.4, rounds: 2 },
+  best: { starts: 16, reach: 1, ratio: 1.15, rounds: 4 },
 };
 
 export const TQ2_0: TensorFormat = {
