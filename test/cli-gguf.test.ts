@@ -4,7 +4,18 @@ import os from 'node:os';
 import path from 'node:path';
 import { gguf } from '@huggingface/gguf';
 import { afterAll, describe, expect, test } from 'vitest';
-import { f32, f32s, i32s, layoutGguf, type Metadata, str, strings, u32, u64 } from '../src/gguf/index.ts';
+import {
+  f32,
+  f32s,
+  type GgufValue,
+  i32s,
+  layoutGguf,
+  type Metadata,
+  str,
+  strings,
+  u32,
+  u64,
+} from '../src/gguf/index.ts';
 import { encode, FORMATS, type TensorFormat } from '../src/quants/index.ts';
 import { bitmill } from './cli.ts';
 import { entry, ggufBytes, pairString } from './gguf-bytes.ts';
@@ -32,7 +43,7 @@ function write(name: string, metadata: Metadata, parts: readonly Part[]): string
   return at(name);
 }
 
-const METADATA: Metadata = new Map([
+const METADATA: Metadata = new Map<string, GgufValue>([
   ['general.architecture', str('phi3')],
   ['general.alignment', u32(128)],
   ['phi3.block_count', u32(2)],

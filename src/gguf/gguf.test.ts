@@ -11,6 +11,7 @@ import {
   f32s,
   f64,
   type GgufFile,
+  type GgufValue,
   getBoolean,
   getNumber,
   getNumbers,
@@ -37,7 +38,7 @@ import { swapBytes } from './swap.ts';
 
 const { F32, Q4_0 } = FORMATS;
 
-const EVERY_TYPE: Metadata = new Map([
+const EVERY_TYPE: Metadata = new Map<string, GgufValue>([
   ['a.u8', u8(255)],
   ['a.i8', i8(-128)],
   ['a.u16', u16(65_535)],

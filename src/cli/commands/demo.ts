@@ -8,8 +8,8 @@ import type { Command } from 'commander';
 import type { GgufFile } from '../../gguf/index.ts';
 import { type ImportanceMatrix, writeImportanceMatrix } from '../../imatrix/index.ts';
 import { openGguf, writeAtomically } from '../../platform/index.ts';
-import { decode, quality } from '../../quants/index.ts';
 import { FILE_TYPES, type FileTypeName, parseFileTypes } from '../../quantize/index.ts';
+import { decode, quality } from '../../quants/index.ts';
 import { demoImportance, writeDemoCheckpoint } from '../demo-checkpoint.ts';
 import { colours, formatSize, printJson, table } from '../terminal.ts';
 
@@ -40,15 +40,33 @@ function isMatrix({ name, shape }: { name: string; shape: readonly number[] }): 
 /** An importance matrix with a few strong columns for every matrix of the layers. */
 function syntheticMatrix(file: GgufFile, name: string): ImportanceMatrix {
   const layers = file.tensors.filter((tensor) => isMatrix(tensor) && tensor.name.startsWith('blk.'));
-  const entries = layers.map((tensor, i) => [
-    tensor.name,
-    { sums: demoImportance(tensor.shape[0], i + 1).map((mean) => 512 * mean), counts: Float32Array.of(512) },
-  ] as const);
-  return { name, form: 'gguf', entries: new Map(entries), datasets: ['synthetic'], chunkCount: 1, chunkSize: 512 };
+  const entries = layers.map(
+    (tensor, i) =>
+      [
+        tensor.name,
+        {
+          sums: demoImportance(tensor.shape[0], i + 1).map((mean) => 512 * mean),
+          counts: Float32Array.of(512),
+        },
+      ] as const,
+  );
+  return {
+    name,
+    form: 'gguf',
+    entries: new Map(entries),
+    datasets: ['synthetic'],
+    chunkCount: 1,
+    chunkSize: 512,
+  };
 }
 
 /** Squared error of all matrices of a file against the original, weighted by the importance of the columns. */
-async function costOf(type: string, file: GgufFile, original: GgufFile, matrix: ImportanceMatrix): Promise<Cost> {
+async function costOf(
+  type: string,
+  file: GgufFile,
+  original: GgufFile,
+  matrix: ImportanceMatrix,
+): Promise<Cost> {
   let error = 0;
   let square = 0;
   let bytes = 0;
@@ -70,7 +88,12 @@ async function costOf(type: string, file: GgufFile, original: GgufFile, matrix: 
   return { type, bytes: file.size, bitsPerWeight: (8 * bytes) / weights, error: error / square };
 }
 
-async function measure(folder: string, model: string, types: readonly string[], matrix: ImportanceMatrix): Promise<Cost[]> {
+async function measure(
+  folder: string,
+  model: string,
+  types: readonly string[],
+  matrix: ImportanceMatrix,
+): Promise<Cost[]> {
   const original = await openGguf(model);
   const costs: Cost[] = [];
   for (const type of types) {
@@ -108,11 +131,25 @@ async function demo(options: DemoOptions, run: RunStep): Promise<void> {
   const matrix = syntheticMatrix(original, imatrix);
   await original.close();
   await writeAtomically(imatrix, (sink) => sink.write(0, writeImportanceMatrix(matrix, 'gguf')));
-  await run(['quantize', model, '-o', quants, '--types', options.types, '--imatrix', imatrix, '--effort', options.effort]);
+  await run([
+    'quantize',
+    model,
+    '-o',
+    quants,
+    '--types',
+    options.types,
+    '--imatrix',
+    imatrix,
+    '--effort',
+    options.effort,
+  ]);
   const types = parseFileTypes(options.types);
   const costs = await measure(quants, model, types, matrix);
   if (options.json) printJson(costs);
-  else process.stdout.write(`\n${costTable(costs)}\n\nThe files are in ${quants}. Weights are random: they show size and error, not talk.\nNext: bitmill convert CHECKPOINT -o MODEL.gguf, then bitmill quantize MODEL.gguf -o DIR --types k\n`);
+  else
+    process.stdout.write(
+      `\n${costTable(costs)}\n\nThe files are in ${quants}. Weights are random: they show size and error, not talk.\nNext: bitmill convert CHECKPOINT -o MODEL.gguf, then bitmill quantize MODEL.gguf -o DIR --types k\n`,
+    );
 }
 
 /** @param runCommand runs another command of this program by its arguments. */
@@ -120,7 +157,9 @@ export function defineDemo(command: Command, runCommand: RunStep): void {
   const c = colours(process.stderr);
   command
     .name('demo')
-    .description('the whole way on a small synthetic checkpoint: convert, inspect, quantize to every type, table')
+    .description(
+      'the whole way on a small synthetic checkpoint: convert, inspect, quantize to every type, table',
+    )
     .option('-o, --output <folder>', 'where everything goes', 'bitmill-demo')
     .option('--types <list>', 'file types as in quantize', 'all')
     .option('--effort <effort>', 'fast or best', 'fast')

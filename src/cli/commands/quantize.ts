@@ -33,8 +33,15 @@ import {
   type UserRecipe,
 } from '../../quantize/index.ts';
 import { EFFORTS, type Effort } from '../../quants/index.ts';
+import {
+  collect,
+  parseBytes,
+  parseCount,
+  parseFormat,
+  parseOverrides,
+  parseTensorType,
+} from '../option-values.ts';
 import { formatSize, printJson, table, terminalProgress } from '../terminal.ts';
-import { collect, parseBytes, parseCount, parseFormat, parseOverrides, parseTensorType } from '../option-values.ts';
 import { VERSION } from '../version.ts';
 
 interface Flags {
