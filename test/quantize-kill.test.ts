@@ -79,6 +79,7 @@ test.skipIf(!BUILT)(
     let folder = path.join(ROOT, '0');
     const finishedFolders: string[] = [];
     let kills = 0;
+    let resumed = 0;
     for (let round = 0; kills < KILLS; round++) {
       expect(round, 'runs that end before their kill').toBeLessThan(3 * KILLS);
       const killed = await run(model, folder, 1 + (round % 2), random() * calm.worked * 0.7);
@@ -86,11 +87,14 @@ test.skipIf(!BUILT)(
       else {
         expect(hashes(folder, killed.out)).toEqual(expected);
         finishedFolders.push(folder);
+        resumed += JSON.parse(killed.out).resumed_bytes;
         folder = path.join(ROOT, String(round + 1));
       }
     }
     const last = await run(model, folder, 2);
     expect(last.finished).toBe(true);
+    resumed += JSON.parse(last.out).resumed_bytes;
+    expect(resumed, 'bytes that runs found done').toBeGreaterThan(0);
     expect(hashes(folder, last.out)).toEqual(expected);
     for (const done of [...finishedFolders, folder]) {
       expect(readdirSync(done).filter((name) => /partial|journal/.test(name))).toEqual([]);
