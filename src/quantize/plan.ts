@@ -215,6 +215,9 @@ export function planQuantization(model: GgufFile, options: QuantizeOptions): Pla
   if (model.tensors.length === 0) throw inputError(model.name, 'has no tensors');
   if (options.mixtures.length === 0)
     throw usageError('no file type named', `known: ${FILE_TYPE_NAMES.join(', ')}`);
+  const names = options.mixtures.map(mixtureName);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw usageError(`${twice} is asked for twice`);
   checkOverrides(model.tensors, options);
   if (options.imatrix) checkAgainstModel(options.imatrix, model.tensors);
   const facts = modelFacts(model);
