@@ -18,6 +18,7 @@ import {
   errors,
   factorBits,
   factorOf,
+  idealError,
   loadImportance,
   loadWeights,
   measure,
@@ -34,6 +35,8 @@ export const SCALES: usize = memory.data(64, 16);
 export const MINS: usize = memory.data(64, 16);
 const TRIAL_S: usize = memory.data(64, 16);
 const TRIAL_M: usize = memory.data(64, 16);
+/** Sum of the ideal errors of the sub-blocks after each one: what a trial must still add, roughly. */
+const AHEAD: usize = memory.data(64, 16);
 /** Errors and mins of four candidates. */
 const FOUR: usize = memory.data(32, 16);
 /** The first orientation's scales, mins and codes while the other is searched. */
@@ -117,8 +120,10 @@ function searchIntegers(sub: i32, d: f32, dmin: f32, span: i32): f32 {
 /** Tries `(d, dmin)`, keeps it if it is the best so far; true if so. */
 function tryFactors(d: f32, dmin: f32, span: i32): bool {
   let total: f32 = 0;
-  for (let sub = 0; sub < subs && total < bestError; sub++) total += searchIntegers(sub, d, dmin, span);
-  if (total >= bestError) return false;
+  for (let sub = 0; sub < subs; sub++) {
+    total += searchIntegers(sub, d, dmin, span);
+    if (total + at(AHEAD, sub) >= bestError) return false;
+  }
   bestError = total;
   bestD = d;
   bestDmin = dmin;
@@ -170,6 +175,11 @@ function searchOneSign(): void {
     maxM = max<f32>(maxM, at(IDEAL_M, sub));
   }
   bestError = HUGE;
+  let ahead: f32 = 0;
+  for (let sub = subs - 1; sub >= 0; sub--) {
+    put(AHEAD, sub, ahead);
+    ahead += idealError(sub);
+  }
   for (let i = 0; i < starts; i++) {
     const fs = <f32>1 + startStep * <f32>(i - (starts >> 1));
     for (let j = 0; j < starts; j++) {
