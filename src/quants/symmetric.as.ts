@@ -382,31 +382,32 @@ function extremeScale(subs: i32): f32 {
 
 /**
  * Super-scale search after `searchScales` of every sub-block: `tries` starting values of d, each refitted up
- * to `rounds` times. Leaves integer scales in SCALES and codes in CODES; returns d, an f16 value.
+ * to `rounds` times; then, where `polish` is not 0, the best d again with so many windows. Leaves integer scales in SCALES and codes in CODES; returns d, an f16 value.
  */
 export function searchSuper(
-  subs: i32, n: i32, least: f32, most: f32, windows: i32, tries: i32, rounds: i32, spread: f32,
+  subs: i32, n: i32, least: f32, most: f32, windows: i32, tries: i32, rounds: i32, spread: f32, polish: i32,
 ): f32 {
   const largest = extremeScale(subs);
   let best: f32 = 0;
   let bestD: f32 = 0;
   memory.fill(SCALES, 0, 64);
-  if (largest != 0) {
-    for (let k = 0; k < tries; k++) {
-      // Ends 1, 1 + spread, 1 - spread, 1 + 2 spread, … of the range of integer scales.
-      const factor: f32 = <f32>1 + spread * <f32>((k & 1) != 0 ? (k + 1) >> 1 : -(k >> 1));
-      let d = admissible((largest / least) * factor);
-      for (let round = 0; round < rounds; round++) {
-        const error = tryScale(d, subs, n, least, most, windows);
-        if (error < best) {
-          best = error;
-          bestD = d;
-          memory.copy(SCALES, TRIAL, 64);
-        }
-        const next = admissible(refitted);
-        if (next == d || refitted == 0) break;
-        d = next;
+  // The last try starts from the best d and looks at more integer scales.
+  const last = polish > 0 ? tries : tries - 1;
+  for (let k = 0; k <= last && largest != 0; k++) {
+    // Ends 1, 1 + spread, 1 - spread, 1 + 2 spread, … of the range of integer scales.
+    const factor: f32 = <f32>1 + spread * <f32>((k & 1) != 0 ? (k + 1) >> 1 : -(k >> 1));
+    let d = k < tries ? admissible((largest / least) * factor) : bestD;
+    if (d == 0) break;
+    for (let round = 0; round < rounds; round++) {
+      const error = tryScale(d, subs, n, least, most, k < tries ? windows : polish);
+      if (error < best) {
+        best = error;
+        bestD = d;
+        memory.copy(SCALES, TRIAL, 64);
       }
+      const next = admissible(refitted);
+      if (next == d || refitted == 0) break;
+      d = next;
     }
   }
   for (let sub = 0; sub < subs; sub++) {
