@@ -119,7 +119,7 @@ export function iq4_xs_encode(src: usize, dst: usize, importance: usize, rows: i
     for (let col = 0; col < cols; col += 256) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSuper(src, weights, 8, 32, 31, 4, 2, 0.85, 1.08, 1, 5, 2, 0.04, 0)
+        ? encodeSuper(src, weights, 8, 32, 31, 4, 3, 0.85, 1.08, 1, 5, 3, 0.04, 2)
         : encodeSuper(src, weights, 8, 32, 31, 1, 2, 0.9, 1.1, 1, 1, 3, 0, 0);
       packIq4Xs(dst, d);
       src += 1024;
@@ -150,8 +150,8 @@ export function iq4_nl_encode(src: usize, dst: usize, importance: usize, rows: i
     for (let col = 0; col < cols; col += 32) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSingle(src, weights, 32, 4, 3, 0.85, 1.06)
-        : encodeSingle(src, weights, 32, 1, 3, 0.9, 1.1);
+        ? encodeSingle(src, weights, 32, 8, 3, 0.8, 1.05)
+        : encodeSingle(src, weights, 32, 2, 3, 0.88, 1.06);
       store<u16>(dst, <u16>f32ToF16(d));
       packNibbles(dst + 2, CODES);
       src += 128;

@@ -27,12 +27,12 @@ const SEARCH: ByEffort<SuperSearch> = {
     starts: 16,
     reach: 0.85,
     ratio: 1.08,
-    rounds: 2,
+    rounds: 3,
     window: 4,
     tries: 5,
     spread: 0.04,
-    refits: 2,
-    polish: 0,
+    refits: 3,
+    polish: 8,
   },
 };
 
