@@ -4,4 +4,5 @@
  */
 export * from './core/index.ts';
 export * from './gguf/index.ts';
+export * from './hf/index.ts';
 export * from './quants/index.ts';

@@ -23,11 +23,6 @@ class Shortage extends Error {
   }
 }
 
-/** `text` as it may stand in a message: quoted, and cut if long. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-}
-
 export class HeaderCursor {
   readonly source: ByteSource;
   readonly limits: GgufLimits;
@@ -77,9 +72,6 @@ export class HeaderCursor {
 
   /** Forgets what is before `start`, loads all from there to `end` or further and goes back to `start`. */
   async #load(start: number, end: number): Promise<void> {
-    if (end > this.limits.headerBytes) {
-      throw this.fail(`the header is longer than the limit of ${this.limits.headerBytes} bytes`);
-    }
     const kept = this.#bytes.subarray(start - this.#base);
     const wanted = Math.max(end - start, kept.length + this.#piece, 2 * kept.length);
     const length = Math.min(wanted, this.source.size - start);
@@ -97,6 +89,9 @@ export class HeaderCursor {
   #take(length: number): number {
     if (length > this.remaining) {
       throw this.fail(`needs ${length} bytes, but only ${this.remaining} are left: the file is cut short`);
+    }
+    if (this.position + length > this.limits.headerBytes) {
+      throw this.fail(`the header is longer than the limit of ${this.limits.headerBytes} bytes`);
     }
     const at = this.#at;
     if (at + length > this.#bytes.length) throw new Shortage(this.position + length);

@@ -4,6 +4,7 @@
  * The constructors beside them make values to be written.
  */
 import { type BitmillError, inputError } from '../core/index.ts';
+import { quoted } from './text.ts';
 import type { GgufArray, GgufScalar, Metadata, Scalar, ScalarType } from './types.ts';
 
 type Convert<T> = (value: Scalar) => T | undefined;
@@ -19,7 +20,7 @@ const toText: Convert<string> = (value) => (typeof value === 'string' ? value : 
 const toBoolean: Convert<boolean> = (value) => (typeof value === 'boolean' ? value : undefined);
 
 function wrongType(place: string, key: string, found: string, wanted: string): BitmillError {
-  return inputError(`${place}: metadata key ${JSON.stringify(key)}`, `is ${found}, not ${wanted}`);
+  return inputError(`${place}: metadata key ${quoted(key)}`, `is ${found}, not ${wanted}`);
 }
 
 function getScalar<T>(
@@ -34,7 +35,7 @@ function getScalar<T>(
   if (entry.type === 'array') throw wrongType(place, key, `an array of ${entry.of}`, wanted);
   const value = convert(entry.value);
   if (value === undefined)
-    throw wrongType(place, key, `a ${entry.type} (${String(entry.value).slice(0, 80)})`, wanted);
+    throw wrongType(place, key, `a ${entry.type} (${quoted(String(entry.value))})`, wanted);
   return value;
 }
 
@@ -79,7 +80,7 @@ export function getNumbers(metadata: Metadata, key: string, place: string): numb
 }
 
 function needed<T>(value: T | undefined, key: string, place: string): T {
-  if (value === undefined) throw inputError(place, `metadata key ${JSON.stringify(key)} is missing`);
+  if (value === undefined) throw inputError(place, `metadata key ${quoted(key)} is missing`);
   return value;
 }
 

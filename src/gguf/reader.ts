@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS, type GgufLimits } from './limits.ts';
 import { checkShards, withoutSplitKeys } from './splits.ts';
 import { swapBytes } from './swap.ts';
 import { LEAST_TENSOR_BYTES, readTensors } from './tensors.ts';
+import { quoted } from './text.ts';
 import type { GgufFile, GgufTensor, Metadata } from './types.ts';
 import { LEAST_PAIR_BYTES, readAlignment, readMetadata } from './values.ts';
 
@@ -70,7 +71,7 @@ function indexTensors(shards: readonly Shard[]): Map<string, GgufTensor> {
   for (const { source, tensors } of shards) {
     for (const tensor of tensors) {
       if (byName.has(tensor.name)) {
-        throw inputError(`${source.name}: tensor ${JSON.stringify(tensor.name)}`, 'is there twice');
+        throw inputError(`${source.name}: tensor ${quoted(tensor.name)}`, 'is there twice');
       }
       byName.set(tensor.name, tensor);
     }

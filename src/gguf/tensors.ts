@@ -1,8 +1,9 @@
 /** Tensor entries out of a header, and the checks that make their places in the file trustworthy. */
 import { alignUp } from '../core/index.ts';
 import { formatById, formatBytes } from '../quants/index.ts';
-import { type HeaderCursor, quoted } from './cursor.ts';
+import type { HeaderCursor } from './cursor.ts';
 import { MAX_DIMENSIONS, MAX_NAME_BYTES } from './limits.ts';
+import { quoted } from './text.ts';
 import type { GgufTensor, TensorSpec } from './types.ts';
 
 /** Fewest bytes of an entry: name length, name, dimensions, one length, type, offset. */

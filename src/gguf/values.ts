@@ -1,7 +1,8 @@
 /** Metadata values out of a header. */
-import { type HeaderCursor, quoted } from './cursor.ts';
+import type { HeaderCursor } from './cursor.ts';
 import { ALIGNMENT_KEY, alignmentProblem, DEFAULT_ALIGNMENT, MAX_KEY_BYTES } from './limits.ts';
 import { FIXED, type FixedType, leastBytes, valueTypeById } from './scalars.ts';
+import { quoted } from './text.ts';
 import type { GgufArray, GgufValue, Metadata, Scalar, ScalarType, ValueType } from './types.ts';
 
 /** Fewest bytes of a pair: key length, key, type, value. */

@@ -3,7 +3,6 @@
  * demands is checked here, so that a file that is laid out loads there; any valid alignment is honoured.
  */
 import { alignUp, inputError } from '../core/index.ts';
-import { quoted } from './cursor.ts';
 import {
   ALIGNMENT_KEY,
   alignmentProblem,
@@ -15,6 +14,7 @@ import {
 import { u32 } from './metadata.ts';
 import { FIXED, type FixedType } from './scalars.ts';
 import { measureTensor } from './tensors.ts';
+import { quoted } from './text.ts';
 import {
   type GgufArray,
   type GgufLayout,

@@ -10,4 +10,5 @@ export {
 } from './checkpoint.ts';
 export { asRecord, parseJson } from './json.ts';
 export * from './safetensors.ts';
+export * from './sentencepiece.ts';
 export type * from './types.ts';

@@ -80,7 +80,10 @@ export function parseJson(
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw inputError(place, `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw inputError(
+      place,
+      `is not JSON: ${printable(error instanceof Error ? error.message : String(error))}`,
+    );
   }
   if (stripPrototypes(value) !== members && options.uniqueNames) {
     throw inputError(place, 'has a name twice in one object');
@@ -99,5 +102,10 @@ export function asRecord(value: unknown, place: string): Record<string, unknown>
 /** A JSON value for a message: short, on one line. */
 export function describe(value: unknown): string {
   const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return printable(text.length > 60 ? `${text.slice(0, 57)}...` : text);
+}
+
+/** Text from a file without what would move a terminal's cursor. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
 }

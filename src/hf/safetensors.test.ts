@@ -175,6 +175,13 @@ describe('hostile files are refused with one clear error of kind input', () => {
     });
   }
 
+  test('no message carries control characters of the file to the terminal', async () => {
+    for (const header of ['{"w":\u001b[31m}', '{"\\u009b2J":1}', '{"w":{"dtype":"\\u001b[2J"}}']) {
+      const error = await read(rawSafetensors(header)).catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ kind: 'input', message: expect.not.stringMatching(/\p{Cc}/u) });
+    }
+  });
+
   test('a header above 100 MB is refused before it is read', async () => {
     const prefix = rawSafetensors('', undefined, 100_000_001n);
     const source = { ...memorySource(prefix, 'big'), size: 300_000_000 };

@@ -1,5 +1,5 @@
 /** Files as byte sources and sinks, and output that appears whole or not at all. */
-import { constants, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { constants, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BitmillError, type ByteSink, type ByteSource, checkRange, inputError } from '../core/index.ts';
 
@@ -116,4 +116,14 @@ export async function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Largest file that readSmallText reads: a token, a reference. */
+const SMALL_TEXT = 64 * 1024;
+
+/** Text of a small file; undefined where there is none. */
+export async function readSmallText(file: string): Promise<string | undefined> {
+  const info = await stat(file).catch(() => undefined);
+  if (!info?.isFile() || info.size > SMALL_TEXT) return undefined;
+  return readFile(file, 'utf8').catch(() => undefined);
 }

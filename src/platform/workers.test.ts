@@ -21,9 +21,9 @@ function input(): EncodeInput {
 }
 
 test('a job gives the same result on a worker as on the calling thread', async () => {
-  const inline = await encodeJob.run(input());
+  const { encoded } = await encodeJob.run(input());
   const results = await Promise.all([1, 2, 3, 4, 5].map(() => pool.run(encodeJob, input())));
-  for (const result of results) expect(result).toEqual(inline);
+  for (const result of results) expect(result.encoded).toEqual(encoded);
 });
 
 test('input buffers that are transferred move to the worker', async () => {

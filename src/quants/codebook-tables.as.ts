@@ -15,105 +15,122 @@
 
 /** Bytes a table entry; the offsets in point lists are multiples of it. */
 const ENTRY: usize = 32;
-const LEVEL_COSTS = memory.data(16 * 8 * 4, 16);
-const LEVEL_FLIPS = memory.data(16 * 8 * 4, 16);
-const PAIR_COSTS = memory.data(16 * 18, 16);
-const PAIR_FLIPS = memory.data(16 * 18, 16);
+/** Costs of the parts of a half; their flip costs lie this many bytes after them. */
+const FLIPS: usize = 288;
+const LEVELS = memory.data(576, 16);
+const PAIRS = memory.data(576, 16);
 export const LOW_TABLE = memory.data(81 * 32, 64);
 export const HIGH_TABLE = memory.data(81 * 32, 64);
 
-/** Level costs (and flip costs) of one component: `[levels]` vectors at `costs` and `flips`. */
-function componentCosts(
-  w: v128, x: v128, s: v128, odd: v128, levels: usize, count: i32, costs: usize, flips: usize,
-): void {
+/** Level costs and flip costs of one component: `[count]` vectors at `costs` and `FLIPS` after. */
+function componentCosts(w: v128, x: v128, s: v128, odd: v128, levels: usize, count: usize, costs: usize): void {
   let least = f32x4.splat(Infinity);
   const slope = v128.and(f32x4.mul(f32x4.mul(f32x4.splat(4), s), f32x4.mul(w, x)), odd);
-  for (let l = 0; l < count; l++) {
-    const level = v128.load32_splat(levels + (<usize>l << 2));
+  const end = costs + (count << 4);
+  for (let at = costs; at < end; at += 16, levels += 4) {
+    const level = v128.load32_splat(levels);
     const e = f32x4.sub(f32x4.mul(s, level), x);
     const cost = f32x4.mul(w, f32x4.mul(e, e));
     least = f32x4.pmin(least, cost);
-    v128.store(costs + (<usize>l << 4), cost);
-    v128.store(flips + (<usize>l << 4), f32x4.mul(slope, level));
+    v128.store(at, cost);
+    v128.store(at, f32x4.mul(slope, level), FLIPS);
   }
-  for (let l = 0; l < count; l++) {
-    const at = costs + (<usize>l << 4);
-    v128.store(at, f32x4.sub(v128.load(at), least));
+  for (let at = costs; at < end; at += 16) v128.store(at, f32x4.sub(v128.load(at), least));
+}
+
+/** Costs of the 9 level pairs of two components with 3 levels each, and their flip costs. */
+function pairCosts(costs: usize, pairs: usize): void {
+  for (let b: usize = 0; b < 3; b++) {
+    const c = v128.load(costs + 48 + (b << 4));
+    const f = v128.load(costs + 48 + (b << 4), FLIPS);
+    for (let a: usize = 0; a < 3; a++, pairs += 16) {
+      v128.store(pairs, f32x4.add(v128.load(costs + (a << 4)), c));
+      v128.store(pairs, f32x4.pmin(v128.load(costs + (a << 4), FLIPS), f), FLIPS);
+    }
   }
 }
 
-/** Costs of the 9 level pairs of two components with 3 levels each. */
-function pairCosts(costs: usize, flips: usize, pairs: usize, pairFlips: usize): void {
-  for (let b: usize = 0; b < 3; b++) {
-    const c = v128.load(costs + ((3 + b) << 4));
-    const f = v128.load(flips + ((3 + b) << 4));
-    for (let a: usize = 0; a < 3; a++) {
-      const to = (3 * b + a) << 4;
-      v128.store(pairs + to, f32x4.add(v128.load(costs + (a << 4)), c));
-      v128.store(pairFlips + to, f32x4.pmin(v128.load(flips + (a << 4)), f));
+/** Costs of a half whose parts cost `inner[a] + outer[b]`, entry `n b + a`. */
+function tabulate(inner: usize, outer: usize, n: usize, table: usize): void {
+  const end = inner + (n << 4);
+  for (let b: usize = 0; b < n; b++) {
+    const c = v128.load(outer + (b << 4));
+    for (let a = inner; a < end; a += 16, table += ENTRY) v128.store(table, f32x4.add(v128.load(a), c));
+  }
+}
+
+/** The same, with the entry's number in the low 7 bits. */
+function tabulateMarked(inner: usize, outer: usize, n: usize, table: usize): void {
+  const end = inner + (n << 4);
+  let number = i32x4.splat(0);
+  for (let b: usize = 0; b < n; b++) {
+    const c = v128.load(outer + (b << 4));
+    for (let a = inner; a < end; a += 16, table += ENTRY) {
+      v128.store(table, v128.or(v128.and(f32x4.add(v128.load(a), c), i32x4.splat(~127)), number));
+      number = i32x4.add(number, i32x4.splat(1));
     }
   }
+}
+
+/** Both costs of each entry: without and with a flip. Flip costs lie `FLIPS` bytes after the costs of the parts. */
+function tabulateFlips(inner: usize, outer: usize, n: usize, table: usize): void {
+  const end = inner + (n << 4);
+  for (let b: usize = 0; b < n; b++) {
+    const c = v128.load(outer + (b << 4));
+    const f = v128.load(outer + (b << 4), FLIPS);
+    for (let a = inner; a < end; a += 16, table += ENTRY) {
+      const cost = f32x4.add(v128.load(a), c);
+      v128.store(table, cost);
+      v128.store(table, f32x4.add(cost, f32x4.pmin(v128.load(a, FLIPS), f)), 16);
+    }
+  }
+}
+
+/** The same, with the entry's number in the low 7 bits. */
+function tabulateFlipsMarked(inner: usize, outer: usize, n: usize, table: usize): void {
+  const end = inner + (n << 4);
+  const keep = i32x4.splat(~127);
+  let number = i32x4.splat(0);
+  for (let b: usize = 0; b < n; b++) {
+    const c = v128.load(outer + (b << 4));
+    const f = v128.load(outer + (b << 4), FLIPS);
+    for (let a = inner; a < end; a += 16, table += ENTRY) {
+      const cost = f32x4.add(v128.load(a), c);
+      v128.store(table, v128.or(v128.and(cost, keep), number));
+      const flipped = f32x4.add(cost, f32x4.pmin(v128.load(a, FLIPS), f));
+      v128.store(table, v128.or(v128.and(flipped, keep), number), 16);
+      number = i32x4.add(number, i32x4.splat(1));
+    }
+  }
+}
+
+function tabulateHalf(inner: usize, outer: usize, n: usize, flips: bool, high: bool): void {
+  if (flips) {
+    if (high) tabulateFlipsMarked(inner, outer, n, HIGH_TABLE);
+    else tabulateFlips(inner, outer, n, LOW_TABLE);
+  } else if (high) tabulateMarked(inner, outer, n, HIGH_TABLE);
+  else tabulate(inner, outer, n, LOW_TABLE);
 }
 
 /**
- * Tabulates a half of 4 components with 3 levels. @param w, x `[4]` vectors of weights and magnitudes.
- * @param odd lanes whose sign parity is odd. @param mark whether entries carry their number.
+ * Tabulates the low or high half of 4 components with 3 levels. @param w, x `[4]` vectors of weights and magnitudes.
+ * @param odd lanes whose sign parity is odd. @param flips whether flips are tabulated.
  */
-export function buildTernary(
-  w: usize, x: usize, s: v128, odd: v128, levels: usize, parity: bool, mark: bool, table: usize,
-): void {
+export function buildTernary(w: usize, x: usize, s: v128, odd: v128, levels: usize, flips: bool, high: bool): void {
   for (let k: usize = 0; k < 4; k++) {
-    componentCosts(v128.load(w + (k << 4)), v128.load(x + (k << 4)), s, odd, levels, 3,
-      LEVEL_COSTS + 48 * k, LEVEL_FLIPS + 48 * k);
+    componentCosts(v128.load(w + (k << 4)), v128.load(x + (k << 4)), s, odd, levels, 3, LEVELS + 48 * k);
   }
-  pairCosts(LEVEL_COSTS, LEVEL_FLIPS, PAIR_COSTS, PAIR_FLIPS);
-  pairCosts(LEVEL_COSTS + 96, LEVEL_FLIPS + 96, PAIR_COSTS + 144, PAIR_FLIPS + 144);
-  const keep = i32x4.splat(mark ? ~127 : ~0);
-  const step = i32x4.splat(mark ? 1 : 0);
-  let number = i32x4.splat(0);
-  let to = table;
-  for (let b: usize = 0; b < 9; b++) {
-    const c = v128.load(PAIR_COSTS + 144 + (b << 4));
-    const f = v128.load(PAIR_FLIPS + 144 + (b << 4));
-    for (let a: usize = 0; a < 9; a++) {
-      const cost = f32x4.add(v128.load(PAIR_COSTS + (a << 4)), c);
-      v128.store(to, v128.or(v128.and(cost, keep), number));
-      if (parity) {
-        const flipped = f32x4.add(cost, f32x4.pmin(v128.load(PAIR_FLIPS + (a << 4)), f));
-        v128.store(to, v128.or(v128.and(flipped, keep), number), 16);
-      }
-      number = i32x4.add(number, step);
-      to += ENTRY;
-    }
-  }
+  pairCosts(LEVELS, PAIRS);
+  pairCosts(LEVELS + 96, PAIRS + 144);
+  tabulateHalf(PAIRS, PAIRS + 144, 9, flips, high);
 }
 
 /** Tabulates a half of 2 components with 8 levels; otherwise as `buildTernary`. */
-export function buildOctal(
-  w: usize, x: usize, s: v128, odd: v128, levels: usize, parity: bool, mark: bool, table: usize,
-): void {
+export function buildOctal(w: usize, x: usize, s: v128, odd: v128, levels: usize, flips: bool, high: bool): void {
   for (let k: usize = 0; k < 2; k++) {
-    componentCosts(v128.load(w + (k << 4)), v128.load(x + (k << 4)), s, odd, levels, 8,
-      LEVEL_COSTS + 128 * k, LEVEL_FLIPS + 128 * k);
+    componentCosts(v128.load(w + (k << 4)), v128.load(x + (k << 4)), s, odd, levels, 8, LEVELS + 128 * k);
   }
-  const keep = i32x4.splat(mark ? ~127 : ~0);
-  const step = i32x4.splat(mark ? 1 : 0);
-  let number = i32x4.splat(0);
-  let to = table;
-  for (let b: usize = 8; b < 16; b++) {
-    const c = v128.load(LEVEL_COSTS + (b << 4));
-    const f = v128.load(LEVEL_FLIPS + (b << 4));
-    for (let a: usize = 0; a < 8; a++) {
-      const cost = f32x4.add(v128.load(LEVEL_COSTS + (a << 4)), c);
-      v128.store(to, v128.or(v128.and(cost, keep), number));
-      if (parity) {
-        const flipped = f32x4.add(cost, f32x4.pmin(v128.load(LEVEL_FLIPS + (a << 4)), f));
-        v128.store(to, v128.or(v128.and(flipped, keep), number), 16);
-      }
-      number = i32x4.add(number, step);
-      to += ENTRY;
-    }
-  }
+  tabulateHalf(LEVELS, LEVELS + 128, 8, flips, high);
 }
 
 /** A total with `low << 7 | high` in its low 14 bits; `high` from the low 7 bits of `marked`. */
@@ -131,14 +148,16 @@ export function searchPlain(list: usize): v128 {
   for (let pairs: u32 = load<u16>(list, 2); pairs != 0; pairs = load<u16>(list, 2)) {
     const low: u32 = load<u16>(list);
     list += 4;
-    let least = i32x4.splat(0x7f7fffff);
+    let a = i32x4.splat(0x7f7fffff);
+    let b = a;
     const end = list + (pairs << 2);
     for (; list < end; list += 4) {
-      least = f32x4.pmin(least, v128.load(HIGH_TABLE + <usize>load<u16>(list)));
-      least = f32x4.pmin(least, v128.load(HIGH_TABLE + <usize>load<u16>(list, 2)));
+      a = i32x4.min_u(a, v128.load(<usize>load<u16>(list), HIGH_TABLE));
+      b = i32x4.min_u(b, v128.load(<usize>load<u16>(list, 2), HIGH_TABLE));
     }
-    const total = f32x4.add(least, v128.load(LOW_TABLE + <usize>low));
-    best = f32x4.pmin(best, label(total, least, i32x4.splat(low << 2)));
+    const least = i32x4.min_u(a, b);
+    const total = f32x4.add(least, v128.load(<usize>low, LOW_TABLE));
+    best = i32x4.min_u(best, label(total, least, i32x4.splat(low << 2)));
   }
   return best;
 }
@@ -157,17 +176,17 @@ export function searchFlip(list: usize, even: usize): v128 {
     let flipped = least;
     const end = list + (pairs << 2);
     for (; list < end; list += 4) {
-      const a = HIGH_TABLE + <usize>load<u16>(list);
-      const b = HIGH_TABLE + <usize>load<u16>(list, 2);
-      least = f32x4.pmin(f32x4.pmin(least, v128.load(a)), v128.load(b));
-      flipped = f32x4.pmin(f32x4.pmin(flipped, v128.load(a, 16)), v128.load(b, 16));
+      const a = <usize>load<u16>(list);
+      const b = <usize>load<u16>(list, 2);
+      least = i32x4.min_u(i32x4.min_u(v128.load(a, HIGH_TABLE), v128.load(b, HIGH_TABLE)), least);
+      flipped = i32x4.min_u(i32x4.min_u(v128.load(a, HIGH_TABLE + 16), v128.load(b, HIGH_TABLE + 16)), flipped);
     }
-    const entry = LOW_TABLE + <usize>low;
     const number = i32x4.splat(low << 2);
-    const flipLow = label(f32x4.add(least, v128.load(entry, 16)), least, number);
-    const flipHigh = label(f32x4.add(flipped, v128.load(entry)), flipped, number);
-    best = f32x4.pmin(best, f32x4.pmin(flipLow, flipHigh));
-    if (even) bestEven = f32x4.pmin(bestEven, label(f32x4.add(least, v128.load(entry)), least, number));
+    const plain = v128.load(<usize>low, LOW_TABLE);
+    const flipLow = label(f32x4.add(least, v128.load(<usize>low, LOW_TABLE + 16)), least, number);
+    const flipHigh = label(f32x4.add(flipped, plain), flipped, number);
+    best = i32x4.min_u(best, i32x4.min_u(flipLow, flipHigh));
+    if (even) bestEven = i32x4.min_u(bestEven, label(f32x4.add(least, plain), least, number));
   }
   if (even) v128.store(even, bestEven);
   return best;

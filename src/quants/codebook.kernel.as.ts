@@ -121,26 +121,26 @@ function encodeRows(
 }
 
 export function iq2_xxs_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  useFormat(xxs2, 8, GROUP, 4, 0.125, 0.05);
+  useFormat(xxs2, 8, GROUP, 4, 0.125, 0.0305);
   encodeRows(src, dst, importance, rows, cols, effort, 66, packXxs2);
 }
 
 export function iq2_xs_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  useFormat(xs2, 8, GROUP, 2, 0.125, 0.05);
+  useFormat(xs2, 8, GROUP, 2, 0.125, 0.0305);
   encodeRows(src, dst, importance, rows, cols, effort, 74, packXs2);
 }
 
 export function iq2_s_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  useFormat(s2, 8, FREE, 2, 0.125, 0.05);
+  useFormat(s2, 8, FREE, 2, 0.125, 0.0302);
   encodeRows(src, dst, importance, rows, cols, effort, 82, packS2);
 }
 
 export function iq3_xxs_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  useFormat(xxs3, 4, PAIR, 8, 0.25, 0.05);
+  useFormat(xxs3, 4, PAIR, 8, 0.25, 0.0267);
   encodeRows(src, dst, importance, rows, cols, effort, 98, packXxs3);
 }
 
 export function iq3_s_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  useFormat(s3, 4, FREE, 8, 1, 0.2);
+  useFormat(s3, 4, FREE, 8, 1, 0.111);
   encodeRows(src, dst, importance, rows, cols, effort, 110, packS3);
 }

@@ -119,13 +119,15 @@ class BlockSearch {
       ww += this.w[i];
     }
     const rms = Math.sqrt(xx / ww);
-    let best = 0;
+    let best = Number.POSITIVE_INFINITY;
     let scale = 0;
     for (const factor of rms > 0 ? FREE_SCALES : []) {
-      const { a, b } = this.#freeCodes(from, rms * factor);
-      if (a > 0 && a * a > best * b) {
-        best = (a * a) / b;
-        scale = a / b;
+      const tried = rms * factor;
+      const { a, b } = this.#freeCodes(from, tried);
+      const error = tried * (tried * b - 2 * a);
+      if (error < best) {
+        best = error;
+        scale = Math.max(0, a / b);
       }
     }
     return scale;
@@ -332,4 +334,9 @@ export function searchIq1(
     const unit = search.load(src, block * BLOCK, importance);
     write(block, unit === 0 ? emptyCodes(BLOCK / POINT_SIZE / layout.points) : search.search(unit));
   }
+}
+
+/** What the kernels need: the packed grid, 2048 u16. */
+export function iq1Tables(): Uint8Array {
+  return Uint8Array.from(new Uint8Array(iq1Grid().packed.buffer));
 }

@@ -2,7 +2,7 @@
 import { f16ToF32 } from '../../core/index.ts';
 import { iq1Grid } from '../codebooks.ts';
 import { perBlock, type RowEncoder, type TensorFormat, viewOf } from '../format.ts';
-import { type Iq1Layout, searchIq1 } from '../iq1-search.ts';
+import { type Iq1Layout, iq1Tables, searchIq1 } from '../iq1-search.ts';
 
 const LAYOUT: Iq1Layout = { points: 2, pointsAShift: 1 };
 const BYTES = 56;
@@ -48,5 +48,7 @@ export const IQ1_M: TensorFormat = {
     }
   }),
   encode,
+  kernel: 'iq1_m',
+  kernelTables: iq1Tables,
   requiresImportance: true,
 };

@@ -2,7 +2,7 @@
 import { f16ToF32 } from '../../core/index.ts';
 import { iq1Grid } from '../codebooks.ts';
 import { perBlock, type RowEncoder, type TensorFormat, viewOf } from '../format.ts';
-import { type Iq1Layout, searchIq1 } from '../iq1-search.ts';
+import { type Iq1Layout, iq1Tables, searchIq1 } from '../iq1-search.ts';
 
 const LAYOUT: Iq1Layout = { points: 4, pointsAShift: 4 };
 const BYTES = 50;
@@ -44,5 +44,7 @@ export const IQ1_S: TensorFormat = {
     }
   }),
   encode,
+  kernel: 'iq1_s',
+  kernelTables: iq1Tables,
   requiresImportance: true,
 };
