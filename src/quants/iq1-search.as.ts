@@ -8,6 +8,8 @@ import { excess, highCodes, lowCodes, nearestPoint } from './iq1-points.as';
 const TINY: f32 = 1e-12;
 const IMPORTANCE_FLOOR: f32 = 1e-6;
 const MAX_F16: f32 = 65504;
+/** f16 bits below which rounding moves d so far that other multiples may fit better. */
+const COARSE: u32 = 64;
 const D_FIRST: f32 = 1 / 24;
 const D_LAST: f32 = 1 / 4;
 const MAX_TRIALS = 8;
@@ -30,6 +32,8 @@ export const bestMultiples = memory.data(64, 16);
 const trialPoints = memory.data(32, 16); // 16 used: units of one group are saved 16 bytes at a time
 const trialShifts = memory.data(16, 16);
 const trialSums = memory.data(16, 16);
+/** The point of each group chosen last, -1: none. */
+const hints = memory.data(128, 16);
 /** Per lane of a quad: 2 / scale and free costs. */
 const laneTwice = memory.data(16, 16);
 const lanePlus = memory.data(16, 16);
@@ -226,19 +230,24 @@ function freeScale(quad: usize): v128 {
   return v128.and(refitFree(quad, chosen), f32x4.gt(chosen, f32x4.splat(0)));
 }
 
-/** Nearest points of `count` groups into `trialPoints` from slot `slot` on. @returns what they cost beyond free codes. */
-function snap(group: usize, count: usize, slot: usize, twice: f32, shift: f32): f32 {
+/**
+ * Nearest points of the groups that share a shift into `trialPoints` from slot `slot` on.
+ * @returns what they cost beyond free codes; infinite where that is not below `limit`.
+ */
+function snap(group: usize, slot: usize, twice: f32, shift: f32, limit: f32): f32 {
   const factor = f32x4.splat(twice);
   const offset = f32x4.splat(2 * shift);
   let sum: f32 = 0;
-  for (let g: usize = 0; g < count; g++) {
+  for (let g: usize = 0; g < shared; g++) {
     const at = (group + g) << 5;
     const w0 = v128.load(ws + at);
     const w1 = v128.load(ws + at + 16);
     const p0 = f32x4.sub(f32x4.mul(v128.load(wxs + at), factor), f32x4.mul(w0, offset));
     const p1 = f32x4.sub(f32x4.mul(v128.load(wxs + at + 16), factor), f32x4.mul(w1, offset));
-    store<i32>(trialPoints + 4 * (slot + g), nearestPoint(p0, p1, w0, w1));
+    const hint = load<i32>(hints + 4 * (group + g));
+    store<i32>(trialPoints + 4 * (slot + g), nearestPoint(p0, p1, w0, w1, limit - sum, hint));
     sum += excess;
+    if (sum == Infinity) break;
   }
   return sum;
 }
@@ -246,12 +255,12 @@ function snap(group: usize, count: usize, slot: usize, twice: f32, shift: f32): 
 /** Chooses points and one shift for `shared` groups; the other shift is left out where even free codes cost more. */
 function chooseUnit(group: usize, slot: usize, twice: f32, plus: f32, minus: f32): void {
   let shift: f32 = plus <= minus ? 0.125 : -0.125;
-  const cost = min(plus, minus) + snap(group, shared, slot, twice, shift);
-  const bound = max(plus, minus);
-  if (bound < cost) {
+  const first = snap(group, slot, twice, shift, Infinity);
+  const left = first - abs(plus - minus);
+  if (left > 0) {
     const from = trialPoints + 4 * slot;
     const before = v128.load(from);
-    if (bound + snap(group, shared, slot, twice, -shift) < cost) shift = -shift;
+    if (snap(group, slot, twice, -shift, left) < left) shift = -shift;
     else v128.store(from, before);
   }
   let a = f32x4.splat(0);
@@ -259,8 +268,10 @@ function chooseUnit(group: usize, slot: usize, twice: f32, plus: f32, minus: f32
   const offset = f32x4.splat(shift);
   for (let g: usize = 0; g < shared; g++) {
     const at = (group + g) << 5;
-    const point = load<i32>(trialPoints + 4 * (slot + g));
+    const point = max(0, load<i32>(trialPoints + 4 * (slot + g))); // -1 where every cost was infinite
+    store<i32>(trialPoints + 4 * (slot + g), point);
     store<i32>(trialShifts + 4 * (slot + g), shift < 0 ? 1 : 0);
+    store<i32>(hints + 4 * (group + g), point);
     const low = f32x4.add(lowCodes(point), offset);
     const high = f32x4.add(highCodes(point), offset);
     a = f32x4.add(a, f32x4.mul(v128.load(wxs + at), low));
@@ -372,6 +383,7 @@ function fitMultiples(d: f32): f32 {
 
 /** The d of least error by the parabolas, refitted, with its multiples. */
 function searchD(largest: f32): f32 {
+  memory.fill(hints, 0xff, 128);
   fillLines();
   const ratio = <f32>Math.pow(D_LAST / D_FIRST, 1 / <f64>(dSteps - 1));
   const second = ratio * ratio;
@@ -458,9 +470,9 @@ function keepBetter(sub: usize, slot: usize, d: f32): void {
   memory.copy(shifts + sub * bytes, trialShifts + slot * bytes, bytes);
 }
 
-/** f16 bits of a scale of the loaded block, at most the largest finite one. */
+/** f16 bits of a scale of the loaded block, neither 0 nor infinite. */
 function halfBits(d: f32): u32 {
-  return f32ToF16(min(d * unit, MAX_F16));
+  return max<u32>(1, f32ToF16(min(d * unit, MAX_F16)));
 }
 
 /** Error of the best codes and sign bit of their d. */
@@ -469,8 +481,9 @@ let bestError: f32 = 0;
 /** Refines codes, multiples and d in turns, from d and the multiples on; keeps what is better than the best so far. */
 function refine(d: f32, sign: u32): void {
   for (let round = 0; round < rounds; round++) {
-    const start = f16ToF32(halfBits(d)) / unit;
-    if (start == 0) return;
+    const from = halfBits(d);
+    const start = f16ToF32(from) / unit;
+    if (from < COARSE) fitMultiples(start);
     assign(start);
     d = sumMa / sumMmb;
     const bits = halfBits(d);
