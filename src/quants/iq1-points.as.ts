@@ -60,9 +60,10 @@ export function highCodes(point: i32): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(v128.load_ext<i8>(codes + 8 * <usize>point)));
 }
 
+/** Sum of four f32. */
 // @ts-ignore: decorator
 @inline
-function sumLanes(v: v128): f32 {
+export function sumLanes(v: v128): f32 {
   const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }

@@ -50,7 +50,7 @@ interface Tuning {
 }
 
 const TUNING: Readonly<Record<Effort, Tuning>> = {
-  fast: { trials: [0.88, 1.04], steps: 32, around: 0, rounds: 1, refineBoth: false },
+  fast: { trials: [0.88, 1.04], steps: 20, around: 0, rounds: 1, refineBoth: false },
   best: { trials: [0.85, 0.96, 1.08], steps: 64, around: 1, rounds: 3, refineBoth: true },
 };
 
@@ -62,7 +62,7 @@ const MAX_F16 = 65504;
 /** f16 bits below which rounding moves d so far that other multiples may fit better. */
 const COARSE = 64;
 /** Scales tried for free ternary codes, in units of the root mean square of a sub-block. */
-const FREE_SCALES = [0.8, 1, 1.2, 1.45, 1.8, 2.3, 3, 4.2];
+const FREE_SCALES = [0.9, 1.15, 1.5, 2, 2.8, 4];
 /** Range of d tried, in units of the largest scale: between almost all multiples and a few in use. */
 const D_FIRST = 1 / 24;
 const D_LAST = 1 / 4;
