@@ -9,6 +9,7 @@ export const Q2_K: TensorFormat = {
   blockBytes: 84,
   kind: 'quantized',
   layout: 'scales[16] (low nibble scale, high nibble min), qs[64], d f16, dmin f16',
+  kernel: 'q2_k',
   decode: perBlock(84, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at + 80, true));
     const dmin = f16ToF32(view.getUint16(at + 82, true));

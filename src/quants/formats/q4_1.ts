@@ -9,6 +9,7 @@ export const Q4_1: TensorFormat = {
   blockBytes: 20,
   kind: 'quantized',
   layout: 'd f16, m f16, qs[16]; low nibbles are weights 0..15, high ones 16..31',
+  kernel: 'q4_1',
   decode: perBlock(20, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const m = f16ToF32(view.getUint16(at + 2, true));

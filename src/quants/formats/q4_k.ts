@@ -10,6 +10,7 @@ export const Q4_K: TensorFormat = {
   blockBytes: 144,
   kind: 'quantized',
   layout: 'd f16, dmin f16, scales[12] (6 bits each scale and min), qs[128]',
+  kernel: 'q4_k',
   decode: perBlock(144, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const dmin = f16ToF32(view.getUint16(at + 2, true));

@@ -9,6 +9,7 @@ export const Q5_1: TensorFormat = {
   blockBytes: 24,
   kind: 'quantized',
   layout: 'd f16, m f16, qh u32 (bit i is the fifth bit of weight i), qs[16]',
+  kernel: 'q5_1',
   decode: perBlock(24, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const m = f16ToF32(view.getUint16(at + 2, true));

@@ -10,6 +10,7 @@ export const Q5_K: TensorFormat = {
   blockBytes: 176,
   kind: 'quantized',
   layout: 'd f16, dmin f16, scales[12] (6 bits each scale and min), qh[32], qs[128]',
+  kernel: 'q5_k',
   decode: perBlock(176, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const dmin = f16ToF32(view.getUint16(at + 2, true));
