@@ -4,7 +4,18 @@ import os from 'node:os';
 import path from 'node:path';
 import { gguf } from '@huggingface/gguf';
 import { afterAll, describe, expect, test } from 'vitest';
-import { f32, f32s, i32s, layoutGguf, type Metadata, str, strings, u32, u64 } from '../src/gguf/index.ts';
+import {
+  f32,
+  f32s,
+  type GgufValue,
+  i32s,
+  layoutGguf,
+  type Metadata,
+  str,
+  strings,
+  u32,
+  u64,
+} from '../src/gguf/index.ts';
 import { encode, FORMATS, type TensorFormat } from '../src/quants/index.ts';
 import { bitmill } from './cli.ts';
 import { entry, ggufBytes, pairString } from './gguf-bytes.ts';
@@ -32,7 +43,7 @@ function write(name: string, metadata: Metadata, parts: readonly Part[]): string
   return at(name);
 }
 
-const METADATA: Metadata = new Map([
+const METADATA: Metadata = new Map<string, GgufValue>([
   ['general.architecture', str('phi3')],
   ['general.alignment', u32(128)],
   ['phi3.block_count', u32(2)],
@@ -62,10 +73,10 @@ describe('inspect', () => {
     const { code, stdout, stderr } = bitmill(['inspect', MODEL]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('3, little-endian, alignment 128');
-    expect(stdout).toContain('4, 1632 weights, 18.275 bits a weight');
+    expect(stdout).toContain('4, 1632 weights, 16.510 bits a weight');
     expect(stdout).toMatch(/general\.architecture +string +"phi3"/);
     expect(stdout).toMatch(/tokenizer\.ggml\.tokens +array +string\["t0", .*"t7", … 20 in all]/);
-    expect(stdout).toMatch(/Q8_0 +1 +640 +680 B +18\.2 % +8\.500/);
+    expect(stdout).toMatch(/Q8_0 +1 +640 +680 B +20\.2 % +8\.500/);
     expect(stdout).toMatch(/blk\.0\.ffn_up\.weight +32 x 20 +Q8_0 +680 B/);
   });
 

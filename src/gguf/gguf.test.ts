@@ -10,7 +10,9 @@ import {
   f32,
   f32s,
   f64,
+  type GgufArray,
   type GgufFile,
+  type GgufValue,
   getBoolean,
   getNumber,
   getNumbers,
@@ -37,7 +39,12 @@ import { swapBytes } from './swap.ts';
 
 const { F32, Q4_0 } = FORMATS;
 
-const EVERY_TYPE: Metadata = new Map([
+const NESTED: readonly GgufArray[] = [
+  { type: 'array', of: 'i32', value: [1, 2] },
+  { type: 'array', of: 'string', value: ['x'] },
+];
+
+const EVERY_TYPE: Metadata = new Map<string, GgufValue>([
   ['a.u8', u8(255)],
   ['a.i8', i8(-128)],
   ['a.u16', u16(65_535)],
@@ -55,7 +62,7 @@ const EVERY_TYPE: Metadata = new Map([
   ['a.i32s', i32s([-1])],
   ['a.bools', bools([true, false])],
   ['a.empty', strings([])],
-  ['a.nested', { type: 'array', of: 'array', value: [i32s([1, 2]), strings(['x'])] }],
+  ['a.nested', { type: 'array', of: 'array', value: NESTED }],
 ]);
 
 /** The bytes of a file whose tensor data counts up from 0 in every tensor. */

@@ -5,7 +5,7 @@
  */
 import { type BitmillError, inputError } from '../core/index.ts';
 import { quoted } from './text.ts';
-import type { GgufArray, GgufValue, Metadata, Scalar, ScalarType } from './types.ts';
+import type { GgufArray, GgufScalar, Metadata, Scalar, ScalarType } from './types.ts';
 
 type Convert<T> = (value: Scalar) => T | undefined;
 
@@ -100,11 +100,11 @@ export function needNumbers(metadata: Metadata, key: string, place: string): num
   return needed(getNumbers(metadata, key, place), key, place);
 }
 
-function scalar<T extends Scalar>(type: ScalarType): (value: T) => GgufValue {
+function scalar<T extends Scalar>(type: ScalarType): (value: T) => GgufScalar {
   return (value) => ({ type, value });
 }
 
-function array<T extends Scalar>(of: ScalarType): (value: Iterable<T>) => GgufValue {
+function array<T extends Scalar>(of: ScalarType): (value: Iterable<T>) => GgufArray {
   return (value) => ({ type: 'array', of, value: [...value] });
 }
 

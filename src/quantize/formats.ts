@@ -1,7 +1,7 @@
 /** Which format each tensor of a model gets in a mixture: overrides, recipes, fallbacks, refusals. */
 import { usageError } from '../core/index.ts';
 import { type GgufFile, type GgufTensor, getNumber, getNumbers, getString } from '../gguf/index.ts';
-import { FORMATS, type FormatName, type TensorFormat } from '../quants/index.ts';
+import type { FormatName } from '../quants/index.ts';
 import { baseType, type Mixture, type QuantizeOptions } from './options.ts';
 import {
   chooseFormat,
@@ -150,10 +150,4 @@ export function fileTypeId(mixture: Mixture): number {
   if (base) return FILE_TYPES[base].id;
   const standard = typeof mixture === 'string' ? undefined : mixture.default;
   return Object.values(FILE_TYPES).find(({ format }) => format === standard)?.id ?? 1;
-}
-
-/** Whether a format can be made from weights. */
-export function canEncode(name: FormatName): boolean {
-  const format: TensorFormat = FORMATS[name];
-  return format.encode !== undefined;
 }

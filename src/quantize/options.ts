@@ -1,5 +1,5 @@
 /** What a quantization is asked to do, whatever asks for it. */
-import type { GgufScalar } from '../gguf/index.ts';
+import type { GgufValue } from '../gguf/index.ts';
 import type { ImportanceMatrix } from '../imatrix/index.ts';
 import type { Effort, FormatName } from '../quants/index.ts';
 import type { FileTypeName, RecipeSet, UserRecipe } from './recipes/index.ts';
@@ -29,7 +29,7 @@ export interface QuantizeOptions {
   readonly pure?: boolean;
   readonly allowRequantize?: boolean;
   /** Metadata to set, after all else. */
-  readonly overrides?: ReadonlyMap<string, GgufScalar>;
+  readonly overrides?: ReadonlyMap<string, GgufValue>;
   /** Bytes of tensor data a shard at most; absent: one file. */
   readonly shardBytes?: number | undefined;
 }

@@ -12,15 +12,8 @@ import {
   shardName,
 } from '../gguf/index.ts';
 import { checkAgainstModel } from '../imatrix/index.ts';
-import { FORMATS, type FormatName, formatBytes } from '../quants/index.ts';
-import {
-  canEncode,
-  checkOverrides,
-  chooseFormats,
-  modelFacts,
-  sortTensors,
-  type TensorChoice,
-} from './formats.ts';
+import { canEncode, FORMATS, type FormatName, formatBytes } from '../quants/index.ts';
+import { checkOverrides, chooseFormats, modelFacts, sortTensors, type TensorChoice } from './formats.ts';
 import { outputMetadata, shardMetadata } from './metadata.ts';
 import { baseType, type Mixture, mixtureName, type QuantizeOptions } from './options.ts';
 import { FILE_TYPE_NAMES, needsImportance } from './recipes/index.ts';
@@ -69,7 +62,7 @@ function refuse(file: GgufFile, mixture: Mixture, chosen: readonly Chosen[], opt
   const name = mixtureName(mixture);
   for (const { tensor, choice } of chosen) {
     if (choice.format === tensor.format.name) continue;
-    if (!canEncode(choice.format)) {
+    if (!canEncode(FORMATS[choice.format])) {
       throw usageError(
         `${name}: ${tensor.name} would be ${choice.format}, which bitmill can read but not make`,
       );
@@ -222,6 +215,9 @@ export function planQuantization(model: GgufFile, options: QuantizeOptions): Pla
   if (model.tensors.length === 0) throw inputError(model.name, 'has no tensors');
   if (options.mixtures.length === 0)
     throw usageError('no file type named', `known: ${FILE_TYPE_NAMES.join(', ')}`);
+  const names = options.mixtures.map(mixtureName);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw usageError(`${twice} is asked for twice`);
   checkOverrides(model.tensors, options);
   if (options.imatrix) checkAgainstModel(options.imatrix, model.tensors);
   const facts = modelFacts(model);

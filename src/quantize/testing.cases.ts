@@ -1,5 +1,5 @@
 /** Small random models for tests, as GGUF bytes. */
-import { sample, studentT } from '../../test/random.ts';
+import { sample, uniform } from '../../test/random.ts';
 import { type GgufValue, layoutGguf, type Metadata, str, strings, u32 } from '../gguf/index.ts';
 import type { ImportanceMatrix } from '../imatrix/index.ts';
 import { encode, FORMATS, type TensorFormat } from '../quants/index.ts';
@@ -46,10 +46,10 @@ export function buildModel(tensors: readonly TestTensor[], metadata: Metadata, s
   const { header, offsets, size } = layoutGguf({ metadata, tensors: specs });
   const bytes = new Uint8Array(size);
   bytes.set(header);
-  const next = studentT(seed);
+  const next = uniform(seed);
   tensors.forEach(({ shape, format = FORMATS.F16, values }, i) => {
     const count = shape.reduce((product, length) => product * length, 1);
-    const weights = values ?? sample(count, next, 0.02);
+    const weights = values ?? sample(count, () => next() - 0.5, 0.1);
     bytes.set(encode(format, weights, shape[0]), offsets[i]);
   });
   return bytes;
@@ -57,7 +57,7 @@ export function buildModel(tensors: readonly TestTensor[], metadata: Metadata, s
 
 /** Importance for the block matrices of a model. */
 export function buildImportance(tensors: readonly TestTensor[], seed = 2): ImportanceMatrix {
-  const next = studentT(seed);
+  const next = uniform(seed);
   const matrices = tensors.filter(({ name, shape }) => name.startsWith('blk.') && shape.length > 1);
   return {
     name: 'secret-folder/test.imatrix.gguf',
@@ -65,7 +65,7 @@ export function buildImportance(tensors: readonly TestTensor[], seed = 2): Impor
     entries: new Map(
       matrices.map(({ name, shape }) => [
         name,
-        { sums: sample(shape[0], () => next() ** 2 + 0.01, 512), counts: Float32Array.of(512) },
+        { sums: sample(shape[0], () => next() + 0.01, 512), counts: Float32Array.of(512) },
       ]),
     ),
     datasets: ['/home/someone/text.txt'],
