@@ -8,8 +8,9 @@ import type { Checkpoint, SafetensorsType } from '../hf/index.ts';
 import { FORMATS, type FormatName } from '../quants/index.ts';
 import { type Entry, IGNORED_TENSORS, type ModelPlan, type TensorRule } from './architecture.ts';
 import { architectureOf } from './architectures/index.ts';
+import { readCard } from './card.ts';
 import { ConfigReader } from './config.ts';
-import { generalEntries, markedName, nameOf, readCard } from './general.ts';
+import { generalEntries, markedName, nameOf } from './general.ts';
 import { sumTallies, type Tally } from './rows.ts';
 import { type StreamOptions, streamTensors, type Transfer } from './stream.ts';
 import { tokenizerMetadata } from './tokenizer/index.ts';
@@ -192,11 +193,13 @@ export async function planConversion(
   const plainName = options.name ?? nameOf(checkpoint.name);
   const name = markedName(plainName, architecture, tokenizer.tokens, options.warn);
   const weights = tensors.reduce((sum, tensor) => sum + weightsOf(tensor), 0);
+  const card = readCard(await checkpoint.text('README.md'));
+  const generation = await checkpoint.json('generation_config.json');
   const fileType = u32(CONVERT_TYPES[dtype].fileType);
   const entries: Entry[] = [
     ['general.architecture', str(architecture.name)],
     ...plan.leading,
-    ...generalEntries(name, weights, readCard(await checkpoint.text('README.md'))),
+    ...generalEntries({ name, weights, generation, card }),
     ...plan.hyperParameters.map(
       (entry): Entry => (entry === 'fileType' ? ['general.file_type', fileType] : entry),
     ),

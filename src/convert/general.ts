@@ -1,6 +1,8 @@
 /** The `general.*` metadata of a converted checkpoint: what it is, how it is called, how large it is. */
-import { str } from '../gguf/index.ts';
+import { f32, type GgufValue, i32, str, strings } from '../gguf/index.ts';
 import type { Architecture, Entry } from './architecture.ts';
+import type { CardFacts } from './card.ts';
+import { isRecord } from './config.ts';
 
 /**
  * A model's name from where its checkpoint lies: the last part of a path or of a repository id. In a hub's
@@ -54,25 +56,45 @@ export function sizeLabel(weights: number): string {
   return `${scaled.toFixed(Math.max(0, 2 - digits))}${letter}`;
 }
 
-/** What a model card's head says, as far as it is copied into the file. */
-export interface CardFacts {
-  readonly license: string | undefined;
+/** Fields of generation_config.json -> how its author wants the model sampled. */
+const SAMPLING: readonly (readonly [field: string, key: string, value: (x: number) => GgufValue])[] = [
+  ['top_k', 'general.sampling.top_k', i32],
+  ['top_p', 'general.sampling.top_p', f32],
+  ['temperature', 'general.sampling.temp', f32],
+];
+
+function samplingEntries(generation: unknown): Entry[] {
+  if (!isRecord(generation)) return [];
+  return SAMPLING.flatMap(([field, key, value]): Entry[] => {
+    const number = generation[field];
+    const fits = typeof number === 'number' && Number.isFinite(number) && Math.abs(number) < 2 ** 31;
+    return fits ? [[key, value(field === 'top_k' ? Math.trunc(number) : number)]] : [];
+  });
 }
 
-/** The license of a README.md whose front matter names one. */
-export function readCard(text: string | undefined): CardFacts {
-  const head = text === undefined ? undefined : /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1];
-  const license =
-    head === undefined ? undefined : /^license:[ \t]*["']?([\w.+-]{1,80})["']?[ \t]*$/m.exec(head)?.[1];
-  return { license };
+export interface GeneralFacts {
+  readonly name: string;
+  readonly weights: number;
+  /** generation_config.json, whatever it holds. */
+  readonly generation: unknown;
+  readonly card: CardFacts;
 }
 
-/** The entries between general.architecture and the hyper-parameters. */
-export function generalEntries(name: string, weights: number, { license }: CardFacts): Entry[] {
+/** The entries between general.architecture and the hyper-parameters, in the order of llama.cpp's converter. */
+export function generalEntries({ name, weights, generation, card }: GeneralFacts): Entry[] {
+  const text = (key: string, value: string | undefined): Entry[] =>
+    value === undefined ? [] : [[key, str(value)]];
+  const list = (key: string, values: readonly string[]): Entry[] =>
+    values.length === 0 ? [] : [[key, strings(values)]];
   return [
     ['general.type', str('model')],
+    ...samplingEntries(generation),
     ['general.name', str(name)],
     ['general.size_label', str(sizeLabel(weights))],
-    ...(license === undefined ? [] : [['general.license', str(license)] as const]),
+    ...text('general.license', card.license),
+    ...text('general.license.name', card.licenseName),
+    ...text('general.license.link', card.licenseLink),
+    ...list('general.tags', card.tags),
+    ...list('general.languages', card.languages),
   ];
 }
