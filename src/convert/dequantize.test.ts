@@ -1,6 +1,15 @@
 import { expect, it } from 'vitest';
 import { inlineExecutor, memorySink, memorySource, silentProgress } from '../core/index.ts';
-import { type GgufFile, i32s, layoutGguf, type Metadata, readGguf, str, u32 } from '../gguf/index.ts';
+import {
+  type GgufFile,
+  type GgufValue,
+  i32s,
+  layoutGguf,
+  type Metadata,
+  readGguf,
+  str,
+  u32,
+} from '../gguf/index.ts';
 import { decode, encode, FORMATS, type FormatName } from '../quants/index.ts';
 import { planDequantize, writeDequantized } from './dequantize.ts';
 
@@ -15,7 +24,7 @@ function q4Block(): Uint8Array {
 }
 
 async function sourceFile(tensors: readonly [string, FormatName, number[], Uint8Array][]): Promise<GgufFile> {
-  const metadata: Metadata = new Map([
+  const metadata: Metadata = new Map<string, GgufValue>([
     ['general.architecture', str('llama')],
     ['general.file_type', u32(2)],
     ['quantize.imatrix.file', str('x.dat')],
