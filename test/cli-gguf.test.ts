@@ -73,10 +73,10 @@ describe('inspect', () => {
     const { code, stdout, stderr } = bitmill(['inspect', MODEL]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('3, little-endian, alignment 128');
-    expect(stdout).toContain('4, 1632 weights, 18.275 bits a weight');
+    expect(stdout).toContain('4, 1632 weights, 16.510 bits a weight');
     expect(stdout).toMatch(/general\.architecture +string +"phi3"/);
     expect(stdout).toMatch(/tokenizer\.ggml\.tokens +array +string\["t0", .*"t7", … 20 in all]/);
-    expect(stdout).toMatch(/Q8_0 +1 +640 +680 B +18\.2 % +8\.500/);
+    expect(stdout).toMatch(/Q8_0 +1 +640 +680 B +20\.2 % +8\.500/);
     expect(stdout).toMatch(/blk\.0\.ffn_up\.weight +32 x 20 +Q8_0 +680 B/);
   });
 

@@ -212,7 +212,7 @@ describe('interruptions', () => {
     });
     const ended = new Promise((resolve) => child.on('exit', (_code, signal) => resolve(signal)));
     const blobs = path.join(storage(), 'blobs');
-    for (let size = 0; size < 20_000; ) {
+    for (let size = 0; size < 20_000 && child.exitCode === null; ) {
       await new Promise((resolve) => setTimeout(resolve, 20));
       const partial = (await readdir(blobs).catch(() => [])).find((name) => name.endsWith('.incomplete'));
       size = partial

@@ -10,6 +10,7 @@ import {
   f32,
   f32s,
   f64,
+  type GgufArray,
   type GgufFile,
   type GgufValue,
   getBoolean,
@@ -38,6 +39,11 @@ import { swapBytes } from './swap.ts';
 
 const { F32, Q4_0 } = FORMATS;
 
+const NESTED: readonly GgufArray[] = [
+  { type: 'array', of: 'i32', value: [1, 2] },
+  { type: 'array', of: 'string', value: ['x'] },
+];
+
 const EVERY_TYPE: Metadata = new Map<string, GgufValue>([
   ['a.u8', u8(255)],
   ['a.i8', i8(-128)],
@@ -56,7 +62,7 @@ const EVERY_TYPE: Metadata = new Map<string, GgufValue>([
   ['a.i32s', i32s([-1])],
   ['a.bools', bools([true, false])],
   ['a.empty', strings([])],
-  ['a.nested', { type: 'array', of: 'array', value: [i32s([1, 2]), strings(['x'])] }],
+  ['a.nested', { type: 'array', of: 'array', value: NESTED }],
 ]);
 
 /** The bytes of a file whose tensor data counts up from 0 in every tensor. */

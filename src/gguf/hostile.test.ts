@@ -16,7 +16,7 @@ import {
   u64,
   zeros,
 } from '../../test/gguf-bytes.ts';
-import { BitmillError, memorySource } from '../core/index.ts';
+import { BitmillError, type ByteSource, memorySource } from '../core/index.ts';
 import { type GgufFile, type GgufLimits, readGguf } from './index.ts';
 
 const NAME = 'model.gguf';
@@ -335,6 +335,49 @@ describe('tensors', () => {
     await expect(file.read(x, 18, 36)).rejects.toThrow(RangeError);
     await expect(file.read(x, 0, 17)).rejects.toThrow(RangeError);
     await expect(file.read(x, -18, 18)).rejects.toThrow(RangeError);
+  });
+});
+
+describe('a source of a petabyte', () => {
+  /** `head`, then zeros; counts the bytes that are asked for. */
+  function endless(head: Uint8Array): ByteSource & { asked: number } {
+    const source = {
+      name: NAME,
+      size: 2 ** 50,
+      asked: 0,
+      read: async (offset: number, length: number) => {
+        source.asked += length;
+        const bytes = new Uint8Array(length);
+        bytes.set(head.subarray(offset, offset + length));
+        return bytes;
+      },
+    };
+    return source;
+  }
+
+  it('is opened by its header alone, and its tensors are found', async () => {
+    const source = endless(ggufBytes({ entries: [entry('x', [2 ** 40]), entry('y', [2], 0, 2 ** 42)] }));
+    const file = await readGguf(source);
+    expect(file.tensors[1].offset).toBe(4_398_046_511_104 + 96);
+    expect(source.asked).toBe(1 << 18);
+  });
+
+  it.each([
+    ['strings', [pair('k', 8, u64(10_000_001))], 'above the limit of 10000000'],
+    ['arrays', [pair('k', 9, array(12, 1_000_001))], 'above the limit of 1000000'],
+    ['tokens', [pair('tokenizer.k', 9, array(8, 101))], 'above the limit of 100'],
+    [
+      'a header',
+      Array.from({ length: 1000 }, (_, i) => pairU32(`${i}`, 1)),
+      'longer than the limit of 18000',
+    ],
+  ])('is refused for %s above the caps before they are read', async (_, pairs, expected) => {
+    const source = endless(ggufBytes({ pairs, pairCount: 2000 }));
+    const error = await readGguf(source, { headerBytes: 18_000, tokenArrayLength: 100 }).catch(
+      (e: unknown) => e,
+    );
+    expect(String(error)).toContain(expected);
+    expect(source.asked).toBe(1 << 18);
   });
 });
 

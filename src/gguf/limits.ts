@@ -18,7 +18,6 @@ export interface GgufLimits {
   readonly alignment: number;
   /** Bytes before the tensor data. */
   readonly headerBytes: number;
-  readonly shards: number;
 }
 
 export const DEFAULT_LIMITS: GgufLimits = {
@@ -29,8 +28,7 @@ export const DEFAULT_LIMITS: GgufLimits = {
   tensors: 1_000_000,
   nesting: 4,
   alignment: 1 << 20,
-  headerBytes: 2 ** 30,
-  shards: 65_535,
+  headerBytes: 2 ** 28,
 };
 
 /** Longest metadata key in bytes, as in ggml. */

@@ -1,6 +1,7 @@
 /**
  * Lays out a GGUF to be written: the header's bytes and where each tensor's data goes. What llama.cpp's reader
- * demands is checked here, so that a file that is laid out loads there; any valid alignment is honoured.
+ * demands is checked here, so that a file that is laid out loads there; any valid alignment is honoured
+ * (llama.cpp itself wants 32 or more: below, its loader stops at an assertion).
  */
 import { alignUp, inputError } from '../core/index.ts';
 import {

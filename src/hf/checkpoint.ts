@@ -209,6 +209,7 @@ export async function openCheckpoint(files: CheckpointFiles): Promise<Checkpoint
         const bytes = await readSmall(files, file);
         return bytes && decodeUtf8(bytes, place(files, file));
       },
+      bytes: (file) => readSmall(files, file),
       read: async (tensor, offset = 0, length) => {
         const found = places.get(tensor);
         if (!found) throw inputError(files.name, `has no tensor ${describe(tensor)}`);

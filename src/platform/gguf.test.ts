@@ -1,6 +1,8 @@
 /** GGUF files on disk: shards by name, files beyond 4 GiB. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -57,6 +59,21 @@ describe('openGguf', () => {
   it('reports missing files and folders as bad input', async () => {
     await expect(openGguf(path.join(folder, 'none.gguf'))).rejects.toMatchObject({ kind: 'input' });
     await expect(openGguf(folder)).rejects.toThrow('is a folder');
+  });
+
+  it('opens all shards by the address of one', async () => {
+    write('web-00001-of-00002.gguf', shard(0, 2, ['a'], 3));
+    write('web-00002-of-00002.gguf', shard(1, 2, ['b', 'c'], 3));
+    const server = createServer((request, response) => {
+      const bytes = readFileSync(path.join(folder, path.basename(request.url ?? '')));
+      response.writeHead(206, { 'content-range': `bytes 0-${bytes.length - 1}/${bytes.length}` }).end(bytes);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const file = await openGguf(`${base}/web-00002-of-00002.gguf`);
+    expect(file.shards).toEqual([`${base}/web-00001-of-00002.gguf`, `${base}/web-00002-of-00002.gguf`]);
+    expect((await file.read(file.tensors[2])).length).toBe(32);
+    server.close();
   });
 
   it('reads tensors beyond 4 GiB', async () => {

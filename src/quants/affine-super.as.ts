@@ -18,6 +18,7 @@ import {
   errors,
   factorBits,
   factorOf,
+  idealError,
   loadImportance,
   loadWeights,
   measure,
@@ -34,10 +35,15 @@ export const SCALES: usize = memory.data(64, 16);
 export const MINS: usize = memory.data(64, 16);
 const TRIAL_S: usize = memory.data(64, 16);
 const TRIAL_M: usize = memory.data(64, 16);
-/** Errors and mins of four candidates. */
-const FOUR: usize = memory.data(32, 16);
+/** Sum of the ideal errors of the sub-blocks after each one: what a trial must still add, roughly. */
+const AHEAD: usize = memory.data(64, 16);
+/** Errors, scales and mins of four candidates. */
+const FOUR: usize = memory.data(48, 16);
 /** The first orientation's scales, mins and codes while the other is searched. */
 const KEPT: usize = memory.data(384, 16);
+
+/** A first guess for the negated block may be worse than the other's final error by this: refits can win that. */
+const SECOND_CHANCE: f32 = 1.01;
 
 let subs: i32 = 8;
 let scaleMax: f32 = 63;
@@ -86,30 +92,45 @@ function rounded(value: f32): f32 {
   return value > 0 ? factorOf(factorBits(value)) : 0;
 }
 
-/** Best integer scale (near the ideal one) and min of sub-block `sub` under `(d, dmin)`; returns its error. */
-function searchIntegers(sub: i32, d: f32, dmin: f32, span: i32): f32 {
+/** Weighs four integer pairs for sub-block `sub`; the better ones go to the trial. Returns the least error. */
+function weigh(sub: i32, d: f32, dmin: f32, scales: v128, mins: v128, least: f32): f32 {
   const bytes = <usize>(256 / subs) << 2;
-  const wq = at(SUM_WQ, sub);
-  const perW = <f32>1 / at(SUM_W, sub);
-  const wx = at(SUM_WX, sub);
-  const perMin: f32 = dmin > 0 ? <f32>1 / dmin : 0;
-  const middle: f32 = d > 0 ? floor<f32>(at(IDEAL_S, sub) / d) : 0;
-  const first = min<f32>(max<f32>(middle - <f32>(span - 1), 0), scaleMax);
-  const last = min<f32>(middle + <f32>span, scaleMax);
   const limit = f32x4.splat(scaleMax);
+  const m = f32x4.pmin(f32x4.pmax(mins, f32x4.splat(0)), limit);
+  const s = f32x4.pmin(scales, limit);
+  const found = errors(<usize>sub * bytes, bytes, f32x4.mul(s, f32x4.splat(d)), f32x4.mul(m, f32x4.splat(dmin)));
+  if (!v128.any_true(f32x4.lt(found, f32x4.splat(least)))) return least;
+  v128.store(FOUR, found);
+  v128.store(FOUR, s, 16);
+  v128.store(FOUR, m, 32);
+  for (let i = 0; i < 4; i++) {
+    if (at(FOUR, i) >= least) continue;
+    least = at(FOUR, i);
+    put(TRIAL_S, sub, at(FOUR, i + 4));
+    put(TRIAL_M, sub, at(FOUR, i + 8));
+  }
+  return least;
+}
+
+/**
+ * Best integer scale and min of sub-block `sub` under `(d, dmin)`; returns its error. Scales: two around the
+ * ideal, or `2 * span`; mins: two (span 0) or four around the one that suits the scale.
+ */
+function searchIntegers(sub: i32, d: f32, dmin: f32, span: i32): f32 {
+  const perW: f32 = dmin > 0 ? <f32>1 / (dmin * at(SUM_W, sub)) : 0;
+  const slope = d * at(SUM_WQ, sub) * perW;
+  const offset = at(SUM_WX, sub) * perW;
+  const middle: f32 = d > 0 ? min<f32>(floor<f32>(at(IDEAL_S, sub) / d), scaleMax) : 0;
+  if (span == 0) {
+    const scales = f32x4.add(f32x4.splat(middle), f32x4(0, 0, 1, 1));
+    const mins = f32x4.floor(f32x4.sub(f32x4.mul(scales, f32x4.splat(slope)), f32x4.splat(offset)));
+    return weigh(sub, d, dmin, scales, f32x4.add(mins, f32x4(0, 1, 0, 1)), HUGE);
+  }
   let least: f32 = HUGE;
-  for (let scale = first; scale <= last; scale++) {
-    const s = d * scale;
-    const base = f32x4.splat(floor<f32>((s * wq - wx) * perW * perMin));
-    const mins = f32x4.pmin(f32x4.pmax(f32x4.add(base, f32x4(-1, 0, 1, 2)), f32x4.splat(0)), limit);
-    v128.store(FOUR, errors(<usize>sub * bytes, bytes, f32x4.splat(s), f32x4.mul(mins, f32x4.splat(dmin))));
-    v128.store(FOUR, mins, 16);
-    for (let i = 0; i < 4; i++) {
-      if (at(FOUR, i) >= least) continue;
-      least = at(FOUR, i);
-      put(TRIAL_S, sub, scale);
-      put(TRIAL_M, sub, at(FOUR, i + 4));
-    }
+  const last = min<f32>(middle + <f32>span, scaleMax);
+  for (let scale = max<f32>(middle - <f32>(span - 1), 0); scale <= last; scale++) {
+    const base = floor<f32>(scale * slope - offset);
+    least = weigh(sub, d, dmin, f32x4.splat(scale), f32x4.add(f32x4.splat(base), f32x4(-1, 0, 1, 2)), least);
   }
   return least;
 }
@@ -117,8 +138,10 @@ function searchIntegers(sub: i32, d: f32, dmin: f32, span: i32): f32 {
 /** Tries `(d, dmin)`, keeps it if it is the best so far; true if so. */
 function tryFactors(d: f32, dmin: f32, span: i32): bool {
   let total: f32 = 0;
-  for (let sub = 0; sub < subs && total < bestError; sub++) total += searchIntegers(sub, d, dmin, span);
-  if (total >= bestError) return false;
+  for (let sub = 0; sub < subs; sub++) {
+    total += searchIntegers(sub, d, dmin, span);
+    if (total + at(AHEAD, sub) >= bestError) return false;
+  }
   bestError = total;
   bestD = d;
   bestDmin = dmin;
@@ -159,8 +182,11 @@ function refit(): bool {
   return tryFactors(rounded(<f32>d), rounded(<f32>dmin), reach);
 }
 
-/** Searches the block as it lies in `X`: result in `SCALES`, `MINS`, `CODES` and the best factors. */
-function searchOneSign(): void {
+/**
+ * Searches the block as it lies in `X`: result in `SCALES`, `MINS`, `CODES` and the best factors; or nothing,
+ * `bestError` being `limit`, where no first guess has an error under `limit`.
+ */
+function searchOneSign(limit: f32): void {
   let maxS: f32 = 0;
   let maxM: f32 = 0;
   for (let sub = 0; sub < subs; sub++) {
@@ -169,14 +195,20 @@ function searchOneSign(): void {
     maxS = max<f32>(maxS, at(IDEAL_S, sub));
     maxM = max<f32>(maxM, at(IDEAL_M, sub));
   }
-  bestError = HUGE;
+  bestError = limit;
+  let ahead: f32 = 0;
+  for (let sub = subs - 1; sub >= 0; sub--) {
+    put(AHEAD, sub, ahead);
+    ahead += idealError(sub);
+  }
   for (let i = 0; i < starts; i++) {
     const fs = <f32>1 + startStep * <f32>(i - (starts >> 1));
     for (let j = 0; j < starts; j++) {
       const fm = <f32>1 + startStep * <f32>(j - (starts >> 1));
-      tryFactors(rounded((maxS / scaleMax) * fs), rounded((maxM / scaleMax) * fm), 1);
+      tryFactors(rounded((maxS / scaleMax) * fs), rounded((maxM / scaleMax) * fm), 0);
     }
   }
+  if (bestError == limit) return;
   for (let i = 0; i < refits; i++) if (!refit()) break;
   for (let sub = 0; sub < subs; sub++) writeCodes(sub, bestD * at(SCALES, sub), bestDmin * at(MINS, sub));
 }
@@ -200,7 +232,7 @@ export function searchSuper(src: usize, importance: usize): bool {
     sign = -1;
     negate();
   }
-  searchOneSign();
+  searchOneSign(HUGE);
   if (bothSigns) {
     const error = bestError;
     const d = bestD;
@@ -209,7 +241,7 @@ export function searchSuper(src: usize, importance: usize): bool {
     memory.copy(KEPT + 64, MINS, 64);
     memory.copy(KEPT + 128, CODES, 256);
     negate();
-    searchOneSign();
+    searchOneSign(error * SECOND_CHANCE);
     sign = -sign;
     if (bestError >= error) {
       sign = -sign;

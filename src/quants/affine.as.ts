@@ -295,6 +295,13 @@ export function searchSub(sub: i32): void {
   statistics(sub, at(BEST, lane + 4), at(BEST, lane + 8));
 }
 
+/** Weighted squared error of sub-block `sub` with its real scale and min. */
+export function idealError(sub: i32): f32 {
+  const bytes = <usize>size << 2;
+  const s = f32x4.splat(at(IDEAL_S, sub));
+  return f32x4.extract_lane(errors(<usize>sub * bytes, bytes, s, f32x4.splat(at(IDEAL_M, sub))), 0);
+}
+
 /** For four `(s, m)`: weighted squared errors of the sub-block at byte `from` with its nearest codes. */
 export function errors(from: usize, bytes: usize, s: v128, m: v128): v128 {
   const inv = reciprocal(s);

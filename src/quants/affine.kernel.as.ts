@@ -65,13 +65,19 @@ function packQ2K(dst: usize): void {
   store<u16>(dst, dminBits(), 82);
 }
 
+/** Search of Q4_K and Q5_K; for `best`, `starts` first guesses of each super-block factor. */
+function setSearch(effort: i32, starts: i32): void {
+  const wide = effort != 0;
+  setLowEnds(-1, wide ? 0.5 : 0.75, wide ? 8 : 4);
+  setHighEnds(-1, wide ? 0.5 : 0.75, wide ? 2 : 1, 2);
+  if (wide) setSuperEffort(starts, 0.015, 4, 2, true);
+  else setSuperEffort(1, 0, 1, 1, false);
+}
+
 /** f32[rows * cols] at `src` to Q4_K blocks; `importance` f32[cols] or 0; effort 0 fast, 1 best. */
 export function q4_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setSuperShape(8, 15, 63);
-  setLowEnds(-1, 0.75, 4);
-  setHighEnds(-1, 0.75, 1, 2);
-  if (effort == 0) setSuperEffort(1, 0, 1, 1, false);
-  else setSuperEffort(3, 0.03, 4, 2, false);
+  setSearch(effort, 5);
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 256, src += 1024, dst += 144) {
       if (searchSuper(src, importance ? importance + (<usize>col << 2) : 0)) packQ4K(dst);
@@ -83,10 +89,7 @@ export function q4_k_encode(src: usize, dst: usize, importance: usize, rows: i32
 /** f32[rows * cols] at `src` to Q5_K blocks; arguments as of `q4_k_encode`. */
 export function q5_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setSuperShape(8, 31, 63);
-  setLowEnds(-1, 0.75, 4);
-  setHighEnds(-1, 0.75, 1, 2);
-  if (effort == 0) setSuperEffort(1, 0, 1, 1, false);
-  else setSuperEffort(3, 0.03, 4, 2, false);
+  setSearch(effort, 3);
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 256, src += 1024, dst += 176) {
       if (searchSuper(src, importance ? importance + (<usize>col << 2) : 0)) packQ5K(dst);
@@ -98,10 +101,10 @@ export function q5_k_encode(src: usize, dst: usize, importance: usize, rows: i32
 /** f32[rows * cols] at `src` to Q2_K blocks; arguments as of `q4_k_encode`. */
 export function q2_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setSuperShape(16, 3, 15);
-  setLowEnds(-1, 0.75, 4);
-  setHighEnds(-1, 0.75, 1, 2);
+  setLowEnds(-0.6, 0.4, 4);
+  setHighEnds(-0.6, 0.4, 1, 2);
   if (effort == 0) setSuperEffort(1, 0, 1, 1, false);
-  else setSuperEffort(3, 0.03, 4, 2, false);
+  else setSuperEffort(3, 0.05, 4, 2, true);
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 256, src += 1024, dst += 84) {
       if (searchSuper(src, importance ? importance + (<usize>col << 2) : 0)) packQ2K(dst);

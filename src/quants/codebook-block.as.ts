@@ -15,8 +15,14 @@ export const FREE = 0;
 export const GROUP = 1;
 export const PAIR = 2;
 
-/** Lines kept per group. */
-const SLOTS = 12;
+/** Scales to search, relative to the guess, then relative to the best fit so far; as in codebook-search.ts. */
+const FAST_STARTS_8 = memory.data<f32>([0.88, 1.12]);
+const FAST_STARTS_4 = memory.data<f32>([0.84, 1, 1.18]);
+const BEST_STARTS = memory.data<f32>([0.55, 0.65, 0.76, 0.88, 1, 1.15, 1.33, 1.55, 1.9]);
+const BEST_REFINEMENTS = memory.data<f32>([0.9, 0.96, 1.04, 1.1]);
+
+/** Lines kept per group: one per scale searched, and the last search. */
+const SLOTS = 14;
 const WEIGHTS = memory.data(256 * 4, 16);
 const PRODUCTS = memory.data(256 * 4, 16); // w |x|
 const LANE_X = memory.data(256 * 4, 16); // |x|, a vector per component of four groups
@@ -228,6 +234,12 @@ function keepLine4(g: usize, found: u32, flip: bool, slot: usize): void {
   store<f32>(LINE_B + slot + (g << 2), sum4(b));
 }
 
+/** Gives both lanes of a pair the mean of the two: their lines come from one search together or not at all. */
+function sharePairs(at: usize): void {
+  const v = v128.load(at);
+  v128.store(at, f32x4.mul(f32x4.add(v, swapPairs(v)), f32x4.splat(0.5)));
+}
+
 /** Searches four groups of 8 at scale `s` per lane. */
 function searchUnit8(u: usize, s: v128, slot: usize): void {
   const at = u << 7;
@@ -264,6 +276,8 @@ function searchUnit4(u: usize, s: v128, slot: usize): void {
     keepLine4(g + lane, first ? load<u32>(flip) : load<u32>(flip, 16), first, slot);
     keepLine4(g + lane + 1, second ? load<u32>(flip, 4) : load<u32>(flip, 20), second, slot);
   }
+  sharePairs(LINE_A + slot + (u << 4));
+  sharePairs(LINE_B + slot + (u << 4));
 }
 
 /** Searches chunk `c` at scale `s` per lane; lines go to `slot`. Keeps the scale fitted to the lines if it is the best. */
@@ -310,30 +324,39 @@ function envelope(c: usize, s: v128, count: i32): v128 {
   return sharedSum(total);
 }
 
-/** Sets MULTIPLIER to the best admissible odd multipliers near the fitted scales for step `d`; returns the error. */
-function chooseMultipliers(d: f32, count: i32): f32 {
+/**
+ * Sets MULTIPLIER to the best odd multipliers for step `d`; returns the error. Tried are the two next to the fitted
+ * scale and `reach` more on either side.
+ */
+function chooseMultipliers(d: f32, count: i32, reach: i32): f32 {
   let total: f32 = 0;
   const step = f32x4.splat(d);
-  const half = f32x4.splat(0.5);
-  const one = f32x4.splat(1);
   const inverseStep = f32x4.splat(<f32>1 / d);
+  const two = f32x4.splat(2);
+  const spread = <f32>reach;
+  const margin = f32x4.splat(spread);
+  const last = f32x4.splat(<f32>14 - <f32>2 * spread);
   for (let c: usize = 0; c < 8; c++) {
     const ideal = f32x4.mul(v128.load(FITTED + (c << 4)), inverseStep);
-    const low = f32x4.floor(f32x4.mul(f32x4.sub(ideal, one), half));
-    const s0 = f32x4.pmin(f32x4.pmax(low, f32x4.splat(0)), f32x4.splat(14));
-    const m0 = f32x4.add(f32x4.add(s0, s0), one);
-    const m1 = f32x4.add(m0, f32x4.splat(2));
-    const e0 = envelope(c, f32x4.mul(step, m0), count);
-    const e1 = envelope(c, f32x4.mul(step, m1), count);
-    const upper = f32x4.lt(e1, e0);
-    v128.store(MULTIPLIER + (c << 4), v128.bitselect(m1, m0, upper));
-    total += laneTotal(v128.bitselect(e1, e0, upper));
+    const low = f32x4.floor(f32x4.mul(f32x4.sub(ideal, f32x4.splat(1)), f32x4.splat(0.5)));
+    const from = f32x4.pmin(f32x4.pmax(f32x4.sub(low, margin), f32x4.splat(0)), last);
+    let m = f32x4.add(f32x4.add(from, from), f32x4.splat(1));
+    let best = m;
+    let least = f32x4.splat(Infinity);
+    for (let i = 0; i < 2 * reach + 2; i++) {
+      const error = envelope(c, f32x4.mul(step, m), count);
+      best = v128.bitselect(m, best, f32x4.lt(error, least));
+      least = f32x4.pmin(least, error);
+      m = f32x4.add(m, two);
+    }
+    v128.store(MULTIPLIER + (c << 4), best);
+    total += laneTotal(least);
   }
   return total;
 }
 
 /** The step (d * unit) of least error among `tries` fractions of the one that puts the largest scale at 31. */
-function chooseStep(tries: i32, from: f32, to: f32, count: i32): f32 {
+function chooseStep(tries: i32, from: f32, to: f32, count: i32, reach: i32): f32 {
   let most: f32 = 0;
   for (let i: usize = 0; i < 128; i += 4) most = max<f32>(most, load<f32>(FITTED + i));
   if (!(most > 0)) return 0;
@@ -341,7 +364,7 @@ function chooseStep(tries: i32, from: f32, to: f32, count: i32): f32 {
   let least: f32 = Infinity;
   for (let i = 0; i < tries; i++) {
     const d: f32 = (most / 31) * (from + ((to - from) * <f32>i) / <f32>(tries - 1));
-    const error = chooseMultipliers(d, count);
+    const error = chooseMultipliers(d, count, reach);
     if (error < least) {
       least = error;
       best = d;
@@ -392,10 +415,17 @@ function stepOf(bits: u32, magnitude: f32): f32 {
   return (f16ToF32(bits) / magnitude) * unit;
 }
 
+/** Searches all chunks at `factor` times their scales at `base`. */
 function searchAt(factor: f32, base: usize, slot: i32): void {
   for (let c: usize = 0; c < 8; c++) {
     searchChunk(c, f32x4.mul(f32x4.splat(factor), v128.load(base + (c << 4))), slot);
   }
+}
+
+/** Searches at `count` factors of the scales at `base`, into slots from `slot` on; returns the next free one. */
+function searchFactors(factors: usize, count: i32, base: usize, slot: i32): i32 {
+  for (let i = 0; i < count; i++) searchAt(load<f32>(factors + (<usize>i << 2)), base, slot + i);
+  return slot + count;
 }
 
 /** Keeps the points and multipliers just searched with a `d` if their error is below `least`; returns the lower. */
@@ -416,24 +446,19 @@ export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
   guessScales();
   let lines = 0;
   if (effort == 0) {
-    searchAt(0.88, START, lines++);
-    searchAt(1.12, START, lines++);
+    lines = dim == 8 ? searchFactors(FAST_STARTS_8, 2, START, 0) : searchFactors(FAST_STARTS_4, 3, START, 0);
   } else {
-    searchAt(0.75, START, lines++);
-    searchAt(0.88, START, lines++);
-    searchAt(1, START, lines++);
-    searchAt(1.14, START, lines++);
-    searchAt(1.3, START, lines++);
-    searchAt(0.94, FITTED, lines++);
-    searchAt(1.06, FITTED, lines++);
+    lines = searchFactors(BEST_STARTS, 9, START, 0);
+    lines = searchFactors(BEST_REFINEMENTS, 4, FITTED, lines);
   }
-  let step = effort == 0 ? chooseStep(8, 0.8, 1.1, lines) : chooseStep(24, 0.7, 1.2, lines);
+  const reach = effort == 0 ? 0 : 1;
+  let step = effort == 0 ? chooseStep(8, 0.8, 1.1, lines, reach) : chooseStep(16, 0.75, 1.15, lines, reach);
   let least: f32 = 0; // what a block of zeros has: never worse than that
-  const rounds = effort == 0 ? 1 : 4;
+  const rounds = effort == 0 ? 1 : 2;
   for (let round = 0; round < rounds; round++) {
     const bits = roundD(step, magnitude);
     const rounded = stepOf(bits, magnitude);
-    chooseMultipliers(rounded, lines);
+    chooseMultipliers(rounded, lines, reach);
     searchAt(rounded, MULTIPLIER, lines);
     least = keepIfBetter(bits, rounded, lines, least);
     step = fitStep(lines);

@@ -57,23 +57,35 @@ const LARGEST_D = 65504;
 const FLOOR = 1e-6;
 
 interface Plan {
-  /** Scales to search, relative to the guess. */
-  readonly starts: readonly number[];
+  /** Scales to search, relative to the guess, by dimension: the more levels, the more local optima. */
+  readonly starts: Readonly<Record<4 | 8, readonly number[]>>;
   /** Scales to search then, relative to the best fit so far. */
   readonly refinements: readonly number[];
   /** Fractions of the d that puts the largest scale at code 15: how many, from, to. */
   readonly steps: readonly [count: number, from: number, to: number];
+  /** Scale codes tried on either side of the two next to the fitted scale. */
+  readonly reach: number;
+  /** Searches at the scales chosen. */
   readonly rounds: number;
 }
 
+const BEST_STARTS = [0.55, 0.65, 0.76, 0.88, 1, 1.15, 1.33, 1.55, 1.9];
+
 /** The same plans stand in codebook-block.as.ts. */
 const PLANS: Readonly<Record<Effort, Plan>> = {
-  fast: { starts: [0.88, 1.12], refinements: [], steps: [8, 0.8, 1.1], rounds: 2 },
+  fast: {
+    starts: { 4: [0.84, 1, 1.18], 8: [0.88, 1.12] },
+    refinements: [],
+    steps: [8, 0.8, 1.1],
+    reach: 0,
+    rounds: 1,
+  },
   best: {
-    starts: [0.75, 0.88, 1, 1.14, 1.3],
-    refinements: [0.94, 1.06],
-    steps: [24, 0.7, 1.2],
-    rounds: 4,
+    starts: { 4: BEST_STARTS, 8: BEST_STARTS },
+    refinements: [0.9, 0.96, 1.04, 1.1],
+    steps: [16, 0.75, 1.15],
+    reach: 1,
+    rounds: 2,
   },
 };
 
@@ -211,29 +223,46 @@ function addLines(lines: SubLines, choices: Choice[]): void {
   }
 }
 
-/** Error change of a sub-block at scale `s`, each group on the best line found for it. */
-function envelope({ tried }: SubLines, s: number): number {
+/**
+ * Error change of a sub-block at scale `s`, each group on the best line found for it.
+ * @param together groups whose lines come from one search together or not at all: pairs that share a parity.
+ */
+function envelope({ tried }: SubLines, s: number, together: 1 | 2): number {
   let total = 0;
-  for (let g = 0; g < tried[0].length; g++) {
-    total += Math.min(...tried.map((choices) => errorOf(choices[g], s)));
+  for (let g = 0; g < tried[0].length; g += together) {
+    const errors = tried.map(
+      (choices) => errorOf(choices[g], s) + (together === 2 ? errorOf(choices[g + 1], s) : 0),
+    );
+    total += Math.min(...errors);
   }
   return total;
 }
 
-/** Best of the two scale codes next to the fitted scale for `step` = d * unit. */
-function chooseCode(lines: SubLines, step: number): { code: number; error: number } {
-  const low = Math.min(14, Math.max(0, Math.floor((lines.fitted / step - 1) / 2)));
-  const [a, b] = [low, low + 1].map((code) => envelope(lines, step * (2 * code + 1)));
-  return a <= b ? { code: low, error: a } : { code: low + 1, error: b };
+interface CodeChoice {
+  readonly code: number;
+  readonly error: number;
 }
 
-function chooseStep(subs: readonly SubLines[], [count, from, to]: Plan['steps']): number {
+/** The best scale code near the fitted scale for `step` = d * unit. */
+function chooseCode(shape: CodebookShape, lines: SubLines, step: number, reach: number): CodeChoice {
+  const near = Math.floor((lines.fitted / step - 1) / 2) - reach;
+  const from = Math.min(14 - 2 * reach, Math.max(0, near));
+  let best: CodeChoice = { code: from, error: Number.POSITIVE_INFINITY };
+  for (let code = from; code < from + 2 * reach + 2; code++) {
+    const error = envelope(lines, step * (2 * code + 1), shape.signs === 'pair' ? 2 : 1);
+    if (error < best.error) best = { code, error };
+  }
+  return best;
+}
+
+function chooseStep(shape: CodebookShape, subs: readonly SubLines[], plan: Plan): number {
+  const [count, from, to] = plan.steps;
   const most = Math.max(...subs.map(({ fitted }) => fitted));
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < count; i++) {
     const step = (most / 31) * (from + ((to - from) * i) / (count - 1));
-    const error = subs.reduce((total, lines) => total + chooseCode(lines, step).error, 0);
+    const error = subs.reduce((total, lines) => total + chooseCode(shape, lines, step, plan.reach).error, 0);
     if (error < least) {
       least = error;
       best = step;
@@ -261,7 +290,8 @@ function collectLines(shape: CodebookShape, input: BlockInput, plan: Plan): SubL
   return Array.from({ length: 256 / size }, (_, j) => {
     const guess = guessScale(shape.center, input, j * size, (j + 1) * size);
     const lines: SubLines = { tried: [], fitted: guess, score: -1 };
-    for (const factor of plan.starts) addLines(lines, searchSub(shape, input, j, factor * guess));
+    for (const factor of plan.starts[shape.book().dimension])
+      addLines(lines, searchSub(shape, input, j, factor * guess));
     for (const factor of plan.refinements) {
       addLines(lines, searchSub(shape, input, j, factor * lines.fitted));
     }
@@ -278,32 +308,44 @@ function toBlock(choices: readonly Choice[][], codes: Uint8Array, minus: Uint8Ar
   };
 }
 
-/** d as f16 bits and the block; undefined where zeros are best. */
-function encodeBlock(
-  shape: CodebookShape,
-  input: BlockInput,
-  plan: Plan,
-): { d: number; block: CodebookBlock } | undefined {
+/** f16 bits of the d for a step: finite, not zero. */
+function roundD(shape: CodebookShape, step: number): number {
+  return Math.max(1, f32ToF16(Math.max(0, Math.min(step / shape.unit, LARGEST_D))));
+}
+
+/** Error change of a block at a step. */
+function totalError(choices: readonly Choice[][], codes: Uint8Array, step: number): number {
+  return choices.reduce((total, sub, j) => {
+    const s = step * (2 * codes[j] + 1);
+    return total + sub.reduce((sum, choice) => sum + errorOf(choice, s), 0);
+  }, 0);
+}
+
+interface EncodedBlock {
+  /** f16 bits. */
+  readonly d: number;
+  readonly block: CodebookBlock;
+}
+
+/** The block; undefined where zeros are best. */
+function encodeBlock(shape: CodebookShape, input: BlockInput, plan: Plan): EncodedBlock | undefined {
   if (!input.x.some((x) => x >= SMALLEST)) return undefined;
   const subs = collectLines(shape, input, plan);
-  let step = chooseStep(subs, plan.steps);
+  let step = chooseStep(shape, subs, plan);
   let least = 0; // what a block of zeros has: never worse than that
-  let best: { d: number; block: CodebookBlock } | undefined;
+  let best: EncodedBlock | undefined;
   for (let round = 0; round < plan.rounds; round++) {
-    const d = Math.max(1, f32ToF16(Math.max(0, Math.min(step / shape.unit, LARGEST_D))));
+    const d = roundD(shape, step);
     const rounded = f16ToF32(d) * shape.unit;
-    const codes = Uint8Array.from(subs, (lines) => chooseCode(lines, rounded).code);
-    const scaleOf = (j: number) => rounded * (2 * codes[j] + 1);
-    const choices = subs.map((_, j) => searchSub(shape, input, j, scaleOf(j)));
-    const error = choices.reduce(
-      (total, sub, j) => total + sub.reduce((sum, choice) => sum + errorOf(choice, scaleOf(j)), 0),
-      0,
-    );
-    if (error < least) {
-      least = error;
-      best = { d, block: toBlock(choices, codes, input.minus) };
-    }
+    const codes = Uint8Array.from(subs, (lines) => chooseCode(shape, lines, rounded, plan.reach).code);
+    const choices = subs.map((_, j) => searchSub(shape, input, j, rounded * (2 * codes[j] + 1)));
     step = fitStep(choices, codes);
+    for (const bits of [d, roundD(shape, step)]) {
+      const error = totalError(choices, codes, f16ToF32(bits) * shape.unit);
+      if (error >= least) continue;
+      least = error;
+      best = { d: bits, block: toBlock(choices, codes, input.minus) };
+    }
   }
   return best;
 }

@@ -60,11 +60,20 @@ export function highCodes(point: i32): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(v128.load_ext<i8>(codes + 8 * <usize>point)));
 }
 
+/** Sum of four f32. */
+// @ts-ignore: decorator
+@inline
+export function sumLanes(v: v128): f32 {
+  const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
+}
+
 /**
  * The grid point of least cost for eight weights: `p0`, `p1` hold p = 2 w u, `w0`, `w1` the importance.
- * Leaves in `excess` what it costs more than the best free codes.
+ * Leaves in `excess` what it costs more than the best free codes; infinite where that is not below `limit`.
+ * @param hint a point that is likely to be good, which shortens the search; -1: none is known.
  */
-export function nearestPoint(p0: v128, p1: v128, w0: v128, w1: v128): i32 {
+export function nearestPoint(p0: v128, p1: v128, w0: v128, w1: v128, limit: f32, hint: i32): i32 {
   const abs0 = f32x4.abs(p0);
   const abs1 = f32x4.abs(p1);
   const nonzero = i16x8.narrow_i32x4_s(f32x4.gt(abs0, w0), f32x4.gt(abs1, w1));
@@ -72,45 +81,72 @@ export function nearestPoint(p0: v128, p1: v128, w0: v128, w1: v128): i32 {
   // One level towards the sign of p, in index units: +-3^k.
   const towards = i16x8.sub(v128.xor(i16x8(1, 3, 9, 27, 81, 243, 729, 2187), negative), negative);
   const sums = i32x4.dot_i16x8_s(v128.and(towards, nonzero), i16x8.splat(1));
-  const pairs = i32x4.add(sums, i32x4.shuffle(sums, sums, 2, 3, 0, 1));
+  const pairs = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
   const index = MIDDLE + i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
   excess = 0;
   const free = member(index);
   if (free >= 0) return free;
-  v128.store(costs, f32x4.abs(f32x4.sub(abs0, w0)));
-  v128.store(costs + 16, f32x4.abs(f32x4.sub(abs1, w1)));
-  v128.store(costs + 32, f32x4.add(abs0, f32x4.max(abs0, w0)));
-  v128.store(costs + 48, f32x4.add(abs1, f32x4.max(abs1, w1)));
+  const low = f32x4.sub(abs0, w0);
+  const high = f32x4.sub(abs1, w1);
+  excess = limit;
+  cheapest = -1;
+  if (hint >= 0) {
+    // Costs of the hint, less those of the best free codes.
+    const g0 = lowCodes(hint);
+    const g1 = highCodes(hint);
+    const zero = f32x4.splat(0);
+    const cost0 = f32x4.add(f32x4.mul(g0, f32x4.sub(f32x4.mul(w0, g0), p0)), f32x4.max(low, zero));
+    const cost1 = f32x4.add(f32x4.mul(g1, f32x4.sub(f32x4.mul(w1, g1), p1)), f32x4.max(high, zero));
+    const cost = sumLanes(f32x4.add(cost0, cost1));
+    if (cost < limit) {
+      excess = cost;
+      cheapest = hint;
+    }
+  }
+  const far0 = f32x4.add(abs0, f32x4.max(abs0, w0));
+  const far1 = f32x4.add(abs1, f32x4.max(abs1, w1));
+  v128.store(costs, f32x4.abs(low));
+  v128.store(costs + 16, f32x4.abs(high));
+  v128.store(costs + 32, far0);
+  v128.store(costs + 48, far1);
   v128.store(steps, i16x8.sub(v128.xor(towards, nonzero), nonzero));
   v128.store(steps + 16, i16x8.neg(i16x8.add(towards, v128.and(towards, nonzero))));
-  return cheapestChange(index);
-}
-
-/** Best single change, then combinations of the changes that are cheaper than it. */
-function cheapestChange(index: i32): i32 {
-  let best = f32.MAX_VALUE;
-  let point = 0;
-  for (let i: usize = 0; i < CHANGES; i++) {
-    const cost = load<f32>(costs + 4 * i);
-    if (cost >= best) continue;
-    const found = member(index + load<i16>(steps + 2 * i));
-    if (found < 0) continue;
-    best = cost;
-    point = found;
-  }
-  excess = best;
-  cheapest = point;
-  sortedCount = sortChanges(best);
+  trySingles(index, changesBelow(excess));
+  sortChanges(changesBelow(excess));
   if (sortedCount > 1) combine(index, 0, 0, 0);
+  if (cheapest < 0) excess = Infinity;
   return cheapest;
 }
 
-/** Sorts the changes cheaper than `limit`. @returns how many there are. */
-function sortChanges(limit: f32): usize {
-  let count: usize = 0;
-  for (let i: usize = 0; i < CHANGES; i++) {
+/** Bit i: change i costs less than `limit`. */
+// @ts-ignore: decorator
+@inline
+function changesBelow(limit: f32): u32 {
+  const all = f32x4.splat(limit);
+  const near = i16x8.narrow_i32x4_s(f32x4.lt(v128.load(costs), all), f32x4.lt(v128.load(costs + 16), all));
+  const far = i16x8.narrow_i32x4_s(f32x4.lt(v128.load(costs + 32), all), f32x4.lt(v128.load(costs + 48), all));
+  return i8x16.bitmask(i8x16.narrow_i16x8_s(near, far));
+}
+
+/** The best single change of those whose bits are set. */
+function trySingles(index: i32, changes: u32): void {
+  for (; changes; changes &= changes - 1) {
+    const i = <usize>ctz(changes);
     const cost = load<f32>(costs + 4 * i);
-    if (cost >= limit) continue;
+    if (cost >= excess) continue;
+    const found = member(index + load<i16>(steps + 2 * i));
+    if (found < 0) continue;
+    excess = cost;
+    cheapest = found;
+  }
+}
+
+/** Sorts the changes whose bits are set. */
+function sortChanges(changes: u32): void {
+  let count: usize = 0;
+  for (; changes; changes &= changes - 1) {
+    const i = <usize>ctz(changes);
+    const cost = load<f32>(costs + 4 * i);
     let at = count++;
     while (at > 0 && load<f32>(sortedCosts + 4 * (at - 1)) > cost) {
       store<f32>(sortedCosts + 4 * at, load<f32>(sortedCosts + 4 * (at - 1)));
@@ -120,7 +156,7 @@ function sortChanges(limit: f32): usize {
     store<f32>(sortedCosts + 4 * at, cost);
     store<i32>(sortedSteps + 4 * at, (<i32>load<i16>(steps + 2 * i) << 3) | <i32>(i & 7));
   }
-  return count;
+  sortedCount = count;
 }
 
 /** The cheapest point found so far, its cost being `excess`, and the number of sorted changes. */

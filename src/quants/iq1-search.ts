@@ -6,6 +6,8 @@
  *    at scale s is `C - 2 s A + s^2 B` with A = sum w x y, B = sum w y^2: a parabola for each trial.
  * 2. d is the one whose best multiples m, judged by these parabolas, leave the least error.
  * 3. Codes, multiples and d are then refined in turns: nearest points at the true scales, least squares for d.
+ * All this is done for the weights and for their opposites: a third of the grid's points has no mirror image, so
+ * a negative d offers other points, which is worth 1.5 % of the error.
  */
 import { f16ToF32, f32ToF16 } from '../core/index.ts';
 import { iq1Grid } from './codebooks.ts';
@@ -43,11 +45,13 @@ interface Tuning {
   /** Multiples tried on each side of the one found last, when codes are chosen anew. */
   readonly around: number;
   readonly rounds: number;
+  /** Whether d of both signs are refined, or only the better one by the parabolas. */
+  readonly refineBoth: boolean;
 }
 
 const TUNING: Readonly<Record<Effort, Tuning>> = {
-  fast: { trials: [0.88, 1.04], steps: 24, around: 0, rounds: 1 },
-  best: { trials: [0.8, 0.88, 0.96, 1.05, 1.15], steps: 64, around: 1, rounds: 3 },
+  fast: { trials: [0.88, 1.04], steps: 20, around: 0, rounds: 1, refineBoth: false },
+  best: { trials: [0.85, 0.96, 1.08], steps: 64, around: 1, rounds: 3, refineBoth: true },
 };
 
 /** Smallest largest magnitude of a block that is not written as zeros: d would be 0 in f16 anyway. */
@@ -55,14 +59,17 @@ const TINY = 1e-12;
 /** Importance never falls below this share of the block's largest, so that every weight has sensible codes. */
 const IMPORTANCE_FLOOR = 1e-6;
 const MAX_F16 = 65504;
+/** f16 bits below which rounding moves d so far that other multiples may fit better. */
+const COARSE = 64;
 /** Scales tried for free ternary codes, in units of the root mean square of a sub-block. */
-const FREE_SCALES = [0.8, 1, 1.2, 1.45, 1.8, 2.3, 3, 4.2];
+const FREE_SCALES = [0.9, 1.15, 1.5, 2, 2.8, 4];
 /** Range of d tried, in units of the largest scale: between almost all multiples and a few in use. */
-const D_FIRST = 1 / 17;
-const D_LAST = 1 / 6;
+const D_FIRST = 1 / 24;
+const D_LAST = 1 / 4;
 
 /** State of the search in one block: `subs` sub-blocks of `size` weights, `trials` parabolas each. */
 class BlockSearch {
+  /** Weights and importance of the loaded block. */
   readonly x = new Float64Array(BLOCK);
   readonly w = new Float64Array(BLOCK);
   readonly #linear = new Float64Array(BLOCK);
@@ -193,16 +200,12 @@ class BlockSearch {
     return result;
   }
 
-  /** Fills the parabolas. @returns the largest scale of a sub-block. */
-  #fillLines(codes: Iq1Codes): number {
-    let largest = 0;
-    for (let sub = 0; sub < this.#subs; sub++) {
-      const scale = this.#freeScale(sub);
-      largest = Math.max(largest, scale);
+  /** Fills the parabolas. @param scales the free scale of each sub-block. */
+  #fillLines(codes: Iq1Codes, scales: readonly number[]): void {
+    scales.forEach((scale, sub) => {
       this.#lines[sub] =
         scale > 0 ? this.#tuning.trials.map((factor) => this.#choose(codes, sub, scale * factor)) : [];
-    }
-    return largest;
+    });
   }
 
   /** Best multiples for d by the parabolas, into `codes`. @returns error (less a constant) and refitted d. */
@@ -231,19 +234,17 @@ class BlockSearch {
     return { error, d: mmb > 0 ? ma / mmb : 0 };
   }
 
-  #searchD(codes: Iq1Codes, largest: number): number {
+  /** The d of least error by the parabolas, refitted, with its multiples in `codes`. */
+  #searchD(codes: Iq1Codes, scales: readonly number[]): { error: number; d: number } {
+    this.#fillLines(codes, scales);
+    const first = Math.max(...scales) * D_FIRST;
     const ratio = (D_LAST / D_FIRST) ** (1 / (this.#tuning.steps - 1));
-    let best = 0;
-    let chosen = 0;
-    for (let step = 0, d = largest * D_FIRST; step < this.#tuning.steps; step++, d *= ratio) {
-      const fit = this.#fitMultiples(codes, d);
-      if (fit.error < best) {
-        best = fit.error;
-        chosen = fit.d;
-      }
+    let best = { error: 0, d: 0 };
+    for (let step = 0; step < this.#tuning.steps; step++) {
+      const fit = this.#fitMultiples(codes, first * ratio ** step);
+      if (fit.error < best.error) best = fit;
     }
-    this.#fitMultiples(codes, chosen);
-    return chosen;
+    return { error: this.#fitMultiples(codes, best.d).error, d: best.d };
   }
 
   /** New codes for every sub-block at d. @returns sums of m A and m^2 B. */
@@ -273,31 +274,49 @@ class BlockSearch {
     return sums;
   }
 
-  /** Codes of the loaded block. @param unit what `load` returned. */
-  search(unit: number): Iq1Codes {
-    const codes = emptyCodes(this.#subs);
-    let best = copyCodes(codes);
-    let bestError = 0;
-    let d = this.#searchD(codes, this.#fillLines(codes));
+  /** Codes, multiples and d refined in turns from `codes` and `d` on. @returns the best, with their error. */
+  #refine(codes: Iq1Codes, d: number, unit: number): { error: number; codes: Iq1Codes } {
+    let best = { error: 0, codes: emptyCodes(this.#subs) };
+    let current = d;
     for (let round = 0; round < this.#tuning.rounds; round++) {
-      const start = halfScale(d * unit) / unit;
-      if (start === 0) break;
+      const bits = halfBits(current * unit);
+      const start = f16ToF32(bits) / unit;
+      if (bits < COARSE) this.#fitMultiples(codes, start);
       const { ma, mmb } = this.#assign(codes, start);
-      d = ma / mmb;
-      codes.d = f32ToF16(halfScale(d * unit));
+      current = ma / mmb;
+      codes.d = halfBits(current * unit);
       const stored = f16ToF32(codes.d) / unit;
       const error = stored * (stored * mmb - 2 * ma);
-      if (error >= bestError) break;
-      bestError = error;
-      best = copyCodes(codes);
+      if (error >= best.error) break;
+      best = { error, codes: copyCodes(codes) };
     }
     return best;
   }
+
+  #negate(): void {
+    for (let i = 0; i < BLOCK; i++) this.x[i] = -this.x[i];
+  }
+
+  /** Codes of the loaded block. @param unit what `load` returned. */
+  search(unit: number): Iq1Codes {
+    const { refineBoth } = this.#tuning;
+    const scales = Array.from({ length: this.#subs }, (_, sub) => this.#freeScale(sub));
+    const codes = [emptyCodes(this.#subs), emptyCodes(this.#subs)];
+    const plus = this.#searchD(codes[0], scales);
+    this.#negate();
+    const minus = this.#searchD(codes[1], scales);
+    const second = refineBoth || minus.error < plus.error ? this.#refine(codes[1], minus.d, unit) : undefined;
+    this.#negate();
+    const first = refineBoth || !second ? this.#refine(codes[0], plus.d, unit) : undefined;
+    if (!second || (first && first.error <= second.error)) return first?.codes ?? emptyCodes(this.#subs);
+    second.codes.d |= 0x8000;
+    return second.codes;
+  }
 }
 
-/** The f16 value nearest to a scale, at most the largest finite one. */
-function halfScale(value: number): number {
-  return f16ToF32(f32ToF16(Math.min(value, MAX_F16)));
+/** f16 bits of a positive scale, neither 0 nor infinite. */
+function halfBits(value: number): number {
+  return Math.max(1, f32ToF16(Math.min(value, MAX_F16)));
 }
 
 function emptyCodes(subs: number): Iq1Codes {

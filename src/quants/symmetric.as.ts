@@ -31,10 +31,16 @@ const IQ4_TABLE: usize = memory.data<i8>(
   [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113],
   16,
 );
-/** Twice the midpoints between neighbours of the table, as splats of 8. */
-const IQ4_MIDPOINTS: usize = memory.data(15 * 16, 16);
-const IQ4_TWICE: usize = memory.data<i16>(
-  [-231, -187, -148, -114, -84, -57, -32, -9, 14, 38, 63, 91, 122, 158, 202],
+/**
+ * Rounding to that table, for t + 128 in 32 buckets of 8: the index below the bucket's midpoint between two
+ * values, and where in the bucket that midpoint lies, in halves (16: the bucket has none).
+ */
+const IQ4_INDEX: usize = memory.data<i8>(
+  [0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 9, 10, 11, 11, 12, 12, 13, 13, 14, 14, 14, 15, 15, 15],
+  16,
+);
+const IQ4_MIDPOINT: usize = memory.data<i8>(
+  [16, 9, 16, 16, 5, 16, 12, 16, 14, 16, 12, 16, 7, 16, 0, 7, 14, 16, 6, 15, 16, 11, 16, 10, 16, 14, 16, 16, 10, 16, 16, 16],
   16,
 );
 
@@ -55,10 +61,6 @@ export function setGrid(grid: i32, lowest: f32, highest: f32): void {
   kind = grid;
   low = lowest;
   high = highest;
-  if (grid != IQ4) return;
-  for (let k: usize = 0; k < 15; k++) {
-    v128.store(IQ4_MIDPOINTS + (k << 4), i16x8.splat(load<i16>(IQ4_TWICE + (k << 1))));
-  }
 }
 
 /** Factor for the importance of `n` columns: 1 / largest; 0 where they say nothing (all zero, not finite). */
@@ -155,35 +157,40 @@ function evaluateUniform(first: i32, n: i32, inverse0: v128, inverse1: v128): vo
   b1 = q1;
 }
 
-/** floor(2 x / s) as integers, clamped to what two bytes hold. */
-function doubled(x: v128, inverse: v128): v128 {
-  const t = f32x4.mul(x, inverse);
-  const clamped = f32x4.pmin(f32x4.pmax(f32x4.add(t, t), f32x4.splat(-300)), f32x4.splat(300));
-  const shifted = f32x4.add(f32x4.floor(clamped), f32x4.splat(12582912)); // 1.5 * 2^23: integers in the low bits
+/** floor(2 x / s) + 256 as integers 0..511, from twice the inverse of s. */
+function halves(x: v128, twice: v128): v128 {
+  const t = f32x4.pmin(f32x4.pmax(f32x4.mul(x, twice), f32x4.splat(-256)), f32x4.splat(255));
+  const shifted = f32x4.add(f32x4.floor(t), f32x4.splat(12583168)); // 1.5 * 2^23 + 256: integers in the low bits
   return i32x4.sub(shifted, i32x4.splat(0x4b400000));
 }
 
-/** Indices 0..15 in the table of IQ4_NL of eight `doubled` values. */
-function iq4Index(twice: v128): v128 {
-  let index = i16x8.splat(0);
-  for (let k: usize = 0; k < 240; k += 16) {
-    index = i16x8.sub(index, i16x8.ge_s(twice, v128.load(IQ4_MIDPOINTS + k)));
-  }
-  return index;
+/** Values of a table of 32 bytes at indices 0..31. */
+function lookUp(table: usize, index: v128): v128 {
+  const lower = i8x16.swizzle(v128.load(table), index);
+  return v128.or(lower, i8x16.swizzle(v128.load(table, 16), i8x16.sub(index, i8x16.splat(16))));
+}
+
+/** Indices 0..15 in the table of IQ4_NL of sixteen `halves`. */
+function iq4Index(h0: v128, h1: v128, h2: v128, h3: v128): v128 {
+  const lower = i16x8.narrow_i32x4_s(h0, h1);
+  const upper = i16x8.narrow_i32x4_s(h2, h3);
+  const bucket = i8x16.narrow_i16x8_u(i16x8.shr_u(lower, 4), i16x8.shr_u(upper, 4));
+  const within = i16x8.splat(15);
+  const rest = i8x16.narrow_i16x8_u(v128.and(lower, within), v128.and(upper, within));
+  return i8x16.sub(lookUp(IQ4_INDEX, bucket), i8x16.ge_s(rest, lookUp(IQ4_MIDPOINT, bucket)));
 }
 
 function evaluateIq4(first: i32, n: i32, inverse: v128): void {
   const table = v128.load(IQ4_TABLE);
+  const twice = f32x4.add(inverse, inverse);
   let p = f32x4.splat(0);
   let q = f32x4.splat(0);
   for (let i: usize = <usize>first << 2; i < <usize>(first + n) << 2; i += 16) {
-    const t0 = doubled(v128.load32_splat(X + i), inverse);
-    const t1 = doubled(v128.load32_splat(X + i, 4), inverse);
-    const t2 = doubled(v128.load32_splat(X + i, 8), inverse);
-    const t3 = doubled(v128.load32_splat(X + i, 12), inverse);
-    const index = i8x16.narrow_i16x8_u(
-      iq4Index(i16x8.narrow_i32x4_s(t0, t1)),
-      iq4Index(i16x8.narrow_i32x4_s(t2, t3)),
+    const index = iq4Index(
+      halves(v128.load32_splat(X + i), twice),
+      halves(v128.load32_splat(X + i, 4), twice),
+      halves(v128.load32_splat(X + i, 8), twice),
+      halves(v128.load32_splat(X + i, 12), twice),
     );
     const values = i8x16.swizzle(table, index);
     const lower = i16x8.extend_low_i8x16_s(values);
@@ -382,31 +389,32 @@ function extremeScale(subs: i32): f32 {
 
 /**
  * Super-scale search after `searchScales` of every sub-block: `tries` starting values of d, each refitted up
- * to `rounds` times. Leaves integer scales in SCALES and codes in CODES; returns d, an f16 value.
+ * to `rounds` times; then, where `polish` is not 0, the best d again with so many windows. Leaves integer scales in SCALES and codes in CODES; returns d, an f16 value.
  */
 export function searchSuper(
-  subs: i32, n: i32, least: f32, most: f32, windows: i32, tries: i32, rounds: i32, spread: f32,
+  subs: i32, n: i32, least: f32, most: f32, windows: i32, tries: i32, rounds: i32, spread: f32, polish: i32,
 ): f32 {
   const largest = extremeScale(subs);
   let best: f32 = 0;
   let bestD: f32 = 0;
   memory.fill(SCALES, 0, 64);
-  if (largest != 0) {
-    for (let k = 0; k < tries; k++) {
-      // Ends 1, 1 + spread, 1 - spread, 1 + 2 spread, … of the range of integer scales.
-      const factor: f32 = <f32>1 + spread * <f32>((k & 1) != 0 ? (k + 1) >> 1 : -(k >> 1));
-      let d = admissible((largest / least) * factor);
-      for (let round = 0; round < rounds; round++) {
-        const error = tryScale(d, subs, n, least, most, windows);
-        if (error < best) {
-          best = error;
-          bestD = d;
-          memory.copy(SCALES, TRIAL, 64);
-        }
-        const next = admissible(refitted);
-        if (next == d || refitted == 0) break;
-        d = next;
+  // The last try starts from the best d and looks at more integer scales.
+  const last = polish > 0 ? tries : tries - 1;
+  for (let k = 0; k <= last && largest != 0; k++) {
+    // Ends 1, 1 + spread, 1 - spread, 1 + 2 spread, … of the range of integer scales.
+    const factor: f32 = <f32>1 + spread * <f32>((k & 1) != 0 ? (k + 1) >> 1 : -(k >> 1));
+    let d = k < tries ? admissible((largest / least) * factor) : bestD;
+    if (d == 0) break;
+    for (let round = 0; round < rounds; round++) {
+      const error = tryScale(d, subs, n, least, most, k < tries ? windows : polish);
+      if (error < best) {
+        best = error;
+        bestD = d;
+        memory.copy(SCALES, TRIAL, 64);
       }
+      const next = admissible(refitted);
+      if (next == d || refitted == 0) break;
+      d = next;
     }
   }
   for (let sub = 0; sub < subs; sub++) {
@@ -514,24 +522,25 @@ function fp4Codes(x: v128, inverse: v128): v128 {
 /** Writes the codes of weights first .. first + n (a multiple of 16) at scale s. */
 export function writeCodes(first: i32, n: i32, s: f32): void {
   const inverse = invert(f32x4.splat(s));
+  const twice = f32x4.add(inverse, inverse);
   for (let i = first; i < first + n; i += 16) {
     const at = X + (<usize>i << 2);
     const x0 = v128.load(at);
     const x1 = v128.load(at, 16);
     const x2 = v128.load(at, 32);
     const x3 = v128.load(at, 48);
-    let lower: v128;
-    let upper: v128;
-    if (kind == UNIFORM) {
-      lower = i16x8.narrow_i32x4_s(codesOf(x0, inverse), codesOf(x1, inverse));
-      upper = i16x8.narrow_i32x4_s(codesOf(x2, inverse), codesOf(x3, inverse));
-    } else if (kind == IQ4) {
-      lower = iq4Index(i16x8.narrow_i32x4_s(doubled(x0, inverse), doubled(x1, inverse)));
-      upper = iq4Index(i16x8.narrow_i32x4_s(doubled(x2, inverse), doubled(x3, inverse)));
+    let codes: v128;
+    if (kind == IQ4) {
+      codes = iq4Index(halves(x0, twice), halves(x1, twice), halves(x2, twice), halves(x3, twice));
+    } else if (kind == UNIFORM) {
+      const lower = i16x8.narrow_i32x4_s(codesOf(x0, inverse), codesOf(x1, inverse));
+      const upper = i16x8.narrow_i32x4_s(codesOf(x2, inverse), codesOf(x3, inverse));
+      codes = i8x16.narrow_i16x8_u(lower, upper);
     } else {
-      lower = i16x8.narrow_i32x4_s(fp4Codes(x0, inverse), fp4Codes(x1, inverse));
-      upper = i16x8.narrow_i32x4_s(fp4Codes(x2, inverse), fp4Codes(x3, inverse));
+      const lower = i16x8.narrow_i32x4_s(fp4Codes(x0, inverse), fp4Codes(x1, inverse));
+      const upper = i16x8.narrow_i32x4_s(fp4Codes(x2, inverse), fp4Codes(x3, inverse));
+      codes = i8x16.narrow_i16x8_u(lower, upper);
     }
-    v128.store(CODES + <usize>i, i8x16.narrow_i16x8_u(lower, upper));
+    v128.store(CODES + <usize>i, codes);
   }
 }

@@ -9,11 +9,11 @@ function scaleOf(sub: i32): i32 {
 /** Sub-block and super-block search of 256 weights; returns d. */
 function encodeSuper(
   src: usize, importance: usize, subs: i32, n: i32, most: f32, groups: i32, rounds: i32, reach: f32, ratio: f32,
-  windows: i32, tries: i32, refits: i32, spread: f32,
+  windows: i32, tries: i32, refits: i32, spread: f32, polish: i32,
 ): f32 {
   prepare(src, importance, 256);
   for (let sub = 0; sub < subs; sub++) searchScales(sub, n, groups, rounds, reach, ratio);
-  return searchSuper(subs, n, -most - 1, most, windows, tries, refits, spread);
+  return searchSuper(subs, n, -most - 1, most, windows, tries, refits, spread, polish);
 }
 
 /** Search of one scale for `n` weights; returns it. */
@@ -31,8 +31,8 @@ export function q3_k_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 256) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSuper(src, weights, 16, 16, 31, 4, 2, 0.8, 1.12, 1, 9, 3, 0.03)
-        : encodeSuper(src, weights, 16, 16, 31, 2, 1, 0.85, 1.18, 1, 1, 3, 0);
+        ? encodeSuper(src, weights, 16, 16, 31, 4, 2, 0.8, 1.12, 1, 5, 3, 0.03, 0)
+        : encodeSuper(src, weights, 16, 16, 31, 2, 1, 0.85, 1.18, 1, 1, 3, 0, 0);
       packQ3(dst, d);
       src += 1024;
       dst += 110;
@@ -75,8 +75,8 @@ export function q6_k_encode(src: usize, dst: usize, importance: usize, rows: i32
     for (let col = 0; col < cols; col += 256) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSuper(src, weights, 16, 16, 127, 2, 2, 0.95, 1.03, 8, 2, 2, 0.02)
-        : encodeSuper(src, weights, 16, 16, 127, 2, 1, 0.96, 1.03, 2, 1, 2, 0);
+        ? encodeSuper(src, weights, 16, 16, 127, 2, 2, 0.95, 1.03, 1, 4, 2, 0.02, 16)
+        : encodeSuper(src, weights, 16, 16, 127, 2, 1, 0.96, 1.03, 1, 1, 1, 0, 4);
       packQ6(dst, d);
       src += 1024;
       dst += 210;
@@ -119,8 +119,8 @@ export function iq4_xs_encode(src: usize, dst: usize, importance: usize, rows: i
     for (let col = 0; col < cols; col += 256) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSuper(src, weights, 8, 32, 31, 4, 2, 0.85, 1.08, 1, 5, 2, 0.04)
-        : encodeSuper(src, weights, 8, 32, 31, 1, 2, 0.9, 1.1, 1, 1, 3, 0);
+        ? encodeSuper(src, weights, 8, 32, 31, 4, 3, 0.85, 1.08, 1, 5, 3, 0.04, 2)
+        : encodeSuper(src, weights, 8, 32, 31, 1, 2, 0.9, 1.1, 1, 1, 3, 0, 0);
       packIq4Xs(dst, d);
       src += 1024;
       dst += 136;
@@ -150,8 +150,8 @@ export function iq4_nl_encode(src: usize, dst: usize, importance: usize, rows: i
     for (let col = 0; col < cols; col += 32) {
       const weights = importance ? importance + (<usize>col << 2) : 0;
       const d = best
-        ? encodeSingle(src, weights, 32, 4, 3, 0.85, 1.06)
-        : encodeSingle(src, weights, 32, 1, 3, 0.9, 1.1);
+        ? encodeSingle(src, weights, 32, 8, 3, 0.8, 1.05)
+        : encodeSingle(src, weights, 32, 2, 3, 0.88, 1.06);
       store<u16>(dst, <u16>f32ToF16(d));
       packNibbles(dst + 2, CODES);
       src += 128;

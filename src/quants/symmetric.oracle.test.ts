@@ -64,3 +64,14 @@ describe.skipIf(skip !== undefined).each(ALL)('%s', (name) => {
     }
   }
 });
+
+test.skipIf(skip !== undefined)('Q8_K gives the bytes of llama.cpp', () => {
+  if (typeof oracle === 'string') return;
+  const parameters = ['const void *', 'void *', 'int64_t'];
+  const encoder = oracle.native().base.func('quantize_row_q8_K_ref', 'void', parameters);
+  for (const { x } of Object.values(FAMILIES)) {
+    const theirs = new Uint8Array(formatBytes(FORMATS.Q8_K, x.length));
+    encoder(x, theirs, x.length);
+    expect(encode(FORMATS.Q8_K, x, COLS)).toEqual(theirs);
+  }
+});

@@ -157,3 +157,17 @@ describe.each(NAMES)('%s', (name) => {
     });
   });
 });
+
+test('Q8_K puts the weight of largest magnitude at -127, sums its codes by 16, and bears zeros, huge and NaN', () => {
+  const x = new Float32Array(256);
+  x[3] = -2;
+  x[20] = 1;
+  const bytes = encode(FORMATS.Q8_K, x, 256);
+  const view = new DataView(bytes.buffer);
+  expect([bytes[4 + 3], bytes[4 + 20]]).toEqual([129, 64]); // -127 as a byte, and 63.5 to even
+  expect([view.getInt16(260, true), view.getInt16(262, true)]).toEqual([-127, 64]);
+  for (const value of [0, 1e38, Number.POSITIVE_INFINITY, Number.NaN, 1e-45]) {
+    const y = decode(FORMATS.Q8_K, encode(FORMATS.Q8_K, x.fill(value), 256), 256);
+    expect(y.every((weight) => !Number.isNaN(weight))).toBe(true);
+  }
+});

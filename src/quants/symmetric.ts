@@ -64,6 +64,8 @@ export interface SuperSearch extends ScaleSearch {
   readonly spread: number;
   /** Refits of each super-scale. */
   readonly refits: number;
+  /** Window of one more try, from the best super-scale; 0: none. Pays where integer scales are fine. */
+  readonly polish: number;
 }
 
 export type ByEffort<T> = Readonly<Record<Effort, T>>;
@@ -229,11 +231,13 @@ export function encodeSuper(
   );
   const largest = centres.flat().reduce((most, s) => (Math.abs(s) > Math.abs(most) ? s : most), 0);
   let best: SuperScales = { error: 0, d: 0, scales: new Array<number>(subs).fill(0), refitted: 0 };
-  for (let k = 0; k < search.tries && largest !== 0; k++) {
+  const last = search.polish > 0 ? search.tries : search.tries - 1;
+  for (let k = 0; k <= last && largest !== 0; k++) {
     const factor = 1 + search.spread * (k % 2 === 1 ? (k + 1) / 2 : -k / 2);
-    let d = admissible((largest / range[0]) * factor);
-    for (let round = 0; round < search.refits; round++) {
-      const trial = scalesFor(grid, block, n, d, centres, range, search.window);
+    let d = k < search.tries ? admissible((largest / range[0]) * factor) : best.d;
+    const window = k < search.tries ? search.window : search.polish;
+    for (let round = 0; round < search.refits && d !== 0; round++) {
+      const trial = scalesFor(grid, block, n, d, centres, range, window);
       if (trial.error < best.error) best = trial;
       if (trial.refitted === 0 || admissible(trial.refitted) === d) break;
       d = admissible(trial.refitted);

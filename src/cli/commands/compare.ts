@@ -4,12 +4,13 @@ import { EXIT_CODES } from '../../core/index.ts';
 import {
   type Comparison,
   compareGguf,
+  type GgufFile,
   type GgufTensor,
   type GgufValue,
   quoted,
   type TensorDifference,
 } from '../../gguf/index.ts';
-import { openGguf } from '../../platform/index.ts';
+import { withGguf } from '../gguf.ts';
 import { printJson, table, terminalProgress } from '../terminal.ts';
 import { scalarJson, valueJson, valueText } from '../values.ts';
 
@@ -74,6 +75,21 @@ function comparisonJson(comparison: Comparison): unknown {
   };
 }
 
+async function compareFiles(a: GgufFile, b: GgufFile): Promise<Comparison> {
+  const progress = terminalProgress();
+  const names = new Set([...a.tensors, ...b.tensors].map((tensor) => tensor.name));
+  progress.start('comparing', names.size, 'tensors');
+  let done = 0;
+  try {
+    return await compareGguf(a, b, (name) => {
+      done++;
+      progress.update(done, quoted(name));
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
 export function defineCompare(command: Command): void {
   command
     .name('compare')
@@ -82,19 +98,7 @@ export function defineCompare(command: Command): void {
     .argument('<b>', 'GGUF file or address')
     .option('--json', 'print JSON')
     .action(async (nameA: string, nameB: string, { json }: { json?: boolean }) => {
-      const a = await openGguf(nameA);
-      const b = await openGguf(nameB);
-      const progress = terminalProgress();
-      progress.start(
-        'comparing',
-        new Set([...a.tensors, ...b.tensors].map((tensor) => tensor.name)).size,
-        'tensors',
-      );
-      let done = 0;
-      const comparison = await compareGguf(a, b, (name) => progress.update(++done, quoted(name))).finally(
-        () => progress.stop(),
-      );
-      await Promise.all([a.close(), b.close()]);
+      const comparison = await withGguf(nameA, (a) => withGguf(nameB, (b) => compareFiles(a, b)));
       if (json) printJson(comparisonJson(comparison));
       else process.stdout.write(comparisonText(comparison));
       if (!isEqual(comparison)) process.exitCode = EXIT_CODES.check;

@@ -11,8 +11,8 @@ import {
   writeConversion,
 } from '../../convert/index.ts';
 import { openCheckpoint } from '../../hf/index.ts';
-import { folderFiles, workerPool, writeAtomically } from '../../platform/index.ts';
-import { threadCount } from '../options.ts';
+import { resolveModel, workerPool, writeAtomically } from '../../platform/index.ts';
+import { parseCount } from '../option-values.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
 
 interface ConvertCommandOptions {
@@ -20,7 +20,7 @@ interface ConvertCommandOptions {
   readonly dtype: ConvertType | 'auto';
   readonly name?: string;
   readonly pre?: string;
-  readonly threads?: number;
+  readonly threads?: string;
   readonly allowNonfinite?: boolean;
   readonly json?: boolean;
 }
@@ -29,7 +29,7 @@ export function defineConvert(command: Command): void {
   command
     .name('convert')
     .description('convert a checkpoint (config, tokenizer, safetensors) to a GGUF')
-    .argument('<checkpoint>', 'folder of the checkpoint')
+    .argument('<checkpoint>', 'folder, or owner/name[@revision] of the Hugging Face hub')
     .requiredOption('-o, --output <file>', 'GGUF to write')
     .addOption(
       new Option('--dtype <type>', 'type of the matrices; auto: as in the checkpoint')
@@ -38,7 +38,7 @@ export function defineConvert(command: Command): void {
     )
     .option('--name <name>', 'general.name; default: the name of the folder or repository')
     .option('--pre <name>', "llama.cpp's pre-tokenizer, where it is not detected")
-    .option('--threads <n>', 'worker threads; default: all cores', threadCount)
+    .option('--threads <n>', 'worker threads (default: all cores)')
     .option('--allow-nonfinite', 'convert weights that are NaN or infinite instead of refusing them')
     .option('--json', 'print JSON')
     .action(runConvert);
@@ -46,8 +46,11 @@ export function defineConvert(command: Command): void {
 
 async function runConvert(place: string, options: ConvertCommandOptions): Promise<void> {
   const progress = terminalProgress({ quiet: options.json === true });
-  const executor = workerPool(options.threads);
-  const checkpoint = await openCheckpoint(folderFiles(place));
+  const { files } = await resolveModel(place, { progress });
+  const executor = workerPool(
+    options.threads === undefined ? undefined : parseCount('--threads', options.threads),
+  );
+  const checkpoint = await openCheckpoint(files);
   try {
     const { dtype, name, pre } = options;
     const plan = await planConversion(checkpoint, { dtype, name, pre, warn: progress.warn });

@@ -9,13 +9,13 @@ import {
   writeDequantized,
 } from '../../convert/index.ts';
 import { openGguf, workerPool, writeAtomically } from '../../platform/index.ts';
-import { threadCount } from '../options.ts';
+import { parseCount } from '../option-values.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
 
 interface DequantizeCommandOptions {
   readonly output: string;
   readonly dtype: DequantizeType;
-  readonly threads?: number;
+  readonly threads?: string;
   readonly allowNonfinite?: boolean;
   readonly json?: boolean;
 }
@@ -27,7 +27,7 @@ export function defineDequantize(command: Command): void {
     .argument('<file>', 'GGUF to read; of a model in shards, any one')
     .requiredOption('-o, --output <file>', 'GGUF to write')
     .addOption(new Option('--dtype <type>', 'type of the matrices').choices(DEQUANTIZE_TYPES).default('f32'))
-    .option('--threads <n>', 'worker threads; default: all cores', threadCount)
+    .option('--threads <n>', 'worker threads (default: all cores)')
     .option('--allow-nonfinite', 'write weights that are NaN or infinite instead of refusing them')
     .option('--json', 'print JSON')
     .action(runDequantize);
@@ -36,7 +36,9 @@ export function defineDequantize(command: Command): void {
 async function runDequantize(input: string, options: DequantizeCommandOptions): Promise<void> {
   const { output, dtype } = options;
   const progress = terminalProgress({ quiet: options.json === true });
-  const executor = workerPool(options.threads);
+  const executor = workerPool(
+    options.threads === undefined ? undefined : parseCount('--threads', options.threads),
+  );
   const file = await openGguf(input);
   try {
     const plan = planDequantize(file, dtype);

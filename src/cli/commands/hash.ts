@@ -6,7 +6,8 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { EXIT_CODES, inputError } from '../../core/index.ts';
 import { quoted } from '../../gguf/index.ts';
-import { fileError, type GgufHashes, hashGguf, openGguf } from '../../platform/index.ts';
+import { fileError, type GgufHashes, hashGguf } from '../../platform/index.ts';
+import { dataBytes, withGguf } from '../gguf.ts';
 import { printJson, terminalProgress } from '../terminal.ts';
 
 /** Key of the hash of all tensor data among those of tensors, whose names are never empty. */
@@ -67,25 +68,21 @@ function mismatches(actual: Manifest, expected: Manifest): Mismatch[] {
   return problems;
 }
 
-async function hashFile(name: string): Promise<Manifest> {
-  const file = await openGguf(name);
-  const progress = terminalProgress();
-  let done = 0;
-  progress.start(
-    'hashing',
-    file.tensors.reduce((bytes, tensor) => bytes + tensor.bytes, 0),
-    'bytes',
-  );
-  try {
-    const hashes = await hashGguf(file, (bytes) => {
-      done += bytes;
-      progress.update(done);
-    });
-    return manifestOf(hashes);
-  } finally {
-    progress.stop();
-    await file.close();
-  }
+function hashFile(name: string): Promise<Manifest> {
+  return withGguf(name, async (file) => {
+    const progress = terminalProgress();
+    progress.start('hashing', dataBytes(file.tensors), 'bytes');
+    let done = 0;
+    try {
+      const hashes = await hashGguf(file, (bytes) => {
+        done += bytes;
+        progress.update(done);
+      });
+      return manifestOf(hashes);
+    } finally {
+      progress.stop();
+    }
+  });
 }
 
 function reportCheck(

@@ -1,7 +1,7 @@
 /** `bitmill inspect`: what is in a GGUF file, on disk or on the web, from its header alone. */
 import type { Command } from 'commander';
 import { type GgufFile, quoted } from '../../gguf/index.ts';
-import { openGguf } from '../../platform/index.ts';
+import { withGguf } from '../gguf.ts';
 import { formatSize, printJson, table } from '../terminal.ts';
 import { valueJson, valueText } from '../values.ts';
 
@@ -156,12 +156,9 @@ export function defineInspect(command: Command): void {
     .option('--tensors', 'only the tensors')
     .option('--json', 'print JSON')
     .action(async (name: string, options: InspectOptions) => {
-      const file = await openGguf(name);
-      try {
+      await withGguf(name, async (file) => {
         if (options.json) printJson(inspectJson(file, options));
         else process.stdout.write(inspectText(file, options));
-      } finally {
-        await file.close();
-      }
+      });
     });
 }

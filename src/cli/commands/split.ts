@@ -3,7 +3,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { usageError } from '../../core/index.ts';
 import {
   type CopyPlan,
-  type GgufFile,
   type ShardRule,
   shardMetadata,
   shardName,
@@ -11,7 +10,8 @@ import {
   withoutSplitKeys,
   writeCopy,
 } from '../../gguf/index.ts';
-import { exists, openGguf, writeAtomically } from '../../platform/index.ts';
+import { exists, writeAtomically } from '../../platform/index.ts';
+import { dataBytes, withGguf } from '../gguf.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
 
 /** llama.cpp's default. */
@@ -49,7 +49,7 @@ async function refuseExisting(outputs: readonly string[], force: boolean | undef
 /** Writes the outputs one by one, each atomically. @returns size of each in bytes. */
 async function writeAll(label: string, outputs: readonly Output[]): Promise<number[]> {
   const progress = terminalProgress();
-  const total = outputs.flatMap(({ tensors }) => tensors).reduce((bytes, tensor) => bytes + tensor.bytes, 0);
+  const total = dataBytes(outputs.flatMap(({ tensors }) => tensors));
   progress.start(label, total, 'bytes');
   let done = 0;
   const sizes: number[] = [];
@@ -79,15 +79,6 @@ function report(outputs: readonly Output[], sizes: readonly number[], json: bool
   else
     for (const { file, size, tensors } of files)
       process.stdout.write(`${file}  ${formatSize(size)}  ${tensors} tensors\n`);
-}
-
-async function withGguf(name: string, use: (file: GgufFile) => Promise<void>): Promise<void> {
-  const file = await openGguf(name);
-  try {
-    await use(file);
-  } finally {
-    await file.close();
-  }
 }
 
 interface SplitOptions {

@@ -6,7 +6,7 @@ import type { Entry } from '../architecture.ts';
 import { isRecord, type JsonRecord } from '../config.ts';
 import { byteLevelVocabulary } from './byte-level.ts';
 import { detectPre } from './pre.ts';
-import { isSentencePiece, sentencePieceVocabulary } from './sentencepiece.ts';
+import { isSentencePiece, sentencePieceVocabulary, trainedVocabulary } from './sentencepiece.ts';
 import { chatTemplate, type SpecialSources, specialEntries } from './special.ts';
 import { type AddedToken, placeAdded, type Vocabulary } from './vocabulary.ts';
 
@@ -91,22 +91,7 @@ export async function tokenizerMetadata(
   size: number,
   options: TokenizerOptions,
 ): Promise<TokenizerMetadata> {
-  const place = `${checkpoint.name}: tokenizer.json`;
   const tokenizer = await optionalRecord(checkpoint, 'tokenizer.json');
-  const model = tokenizer['model'];
-  if (!isRecord(model)) {
-    throw inputError(
-      place,
-      'is missing, or has no "model"',
-      'save the tokenizer with transformers (save_pretrained) to get one',
-    );
-  }
-  if (model['type'] !== 'BPE') {
-    throw inputError(
-      place,
-      `its model is of type ${JSON.stringify(model['type'])}; BPE is what can be converted`,
-    );
-  }
   const tokenizerConfig = await optionalRecord(checkpoint, 'tokenizer_config.json');
   const added = await addedTokens(checkpoint, tokenizer, tokenizerConfig);
   const sources: SpecialSources = {
@@ -117,51 +102,77 @@ export async function tokenizerMetadata(
     added,
     size,
   };
-  const sentencePiece = isSentencePiece(model);
-  const { vocabulary, entries } = sentencePiece
-    ? sentencePieceEntries(model, size, added, place, options)
-    : byteLevelEntries(tokenizer, model, size, added, place, options);
+  const { kind, vocabulary, entries } = await readVocabulary(checkpoint, sources, options);
   const prefix = prependsSpace(tokenizer, tokenizerConfig);
   return {
-    kind: sentencePiece ? 'sentencepiece' : 'byte-level',
+    kind,
     tokens: new Set(vocabulary.tokens),
     entries: [
       ...(prefix === undefined ? [] : [['tokenizer.ggml.add_space_prefix', bool(prefix)] as const]),
       ...entries,
-      ...specialEntries(sources, !sentencePiece),
+      ...specialEntries(sources, kind === 'byte-level'),
       ...chatTemplate(tokenizerConfig, await checkpoint.text('chat_template.jinja')),
     ],
   };
 }
 
 interface Filled {
+  readonly kind: TokenizerMetadata['kind'];
   readonly vocabulary: Vocabulary;
   readonly entries: readonly Entry[];
 }
 
+/**
+ * tokenizer.json decides what kind it is. Of a SentencePiece vocabulary tokenizer.model is read where it is there:
+ * it has the scores. (A file of that name beside a byte-level tokenizer.json is something else.)
+ */
+async function readVocabulary(
+  checkpoint: Checkpoint,
+  sources: SpecialSources,
+  options: TokenizerOptions,
+): Promise<Filled> {
+  const place = `${checkpoint.name}: tokenizer.json`;
+  const model = sources.tokenizer['model'];
+  if (isRecord(model) && model['type'] !== 'BPE') {
+    throw inputError(
+      place,
+      `its model is of type ${JSON.stringify(model['type'])}; BPE is what can be converted`,
+    );
+  }
+  if (isRecord(model) && !isSentencePiece(model)) return byteLevelEntries(model, sources, place, options);
+  const trained = await checkpoint.bytes('tokenizer.model');
+  if (trained) {
+    const at = `${checkpoint.name}: tokenizer.model`;
+    return sentencePieceEntries(trainedVocabulary(trained, sources.size, at, options.warn), sources, options);
+  }
+  if (isRecord(model)) {
+    const ids = new Set(sources.added.map(({ id }) => id));
+    return sentencePieceEntries(sentencePieceVocabulary(model, sources.size, ids, place), sources, options);
+  }
+  throw inputError(
+    checkpoint.name,
+    'has neither a tokenizer.json with a "model" nor a tokenizer.model',
+    'save the tokenizer with transformers (save_pretrained) to get one',
+  );
+}
+
 function sentencePieceEntries(
-  model: JsonRecord,
-  size: number,
-  added: readonly AddedToken[],
-  place: string,
+  vocabulary: Vocabulary,
+  { added }: SpecialSources,
   options: TokenizerOptions,
 ): Filled {
-  const ids = new Set(added.map(({ id }) => id));
-  const vocabulary = sentencePieceVocabulary(model, size, ids, place);
   placeAdded(vocabulary, added, options.warn);
   const entries: Entry[] = [
     ['tokenizer.ggml.model', str('llama')],
     ['tokenizer.ggml.pre', str(options.pre ?? 'default')],
     ...vocabularyEntries(vocabulary, true),
   ];
-  return { vocabulary, entries };
+  return { kind: 'sentencepiece', vocabulary, entries };
 }
 
 function byteLevelEntries(
-  tokenizer: JsonRecord,
   model: JsonRecord,
-  size: number,
-  added: readonly AddedToken[],
+  { tokenizer, added, size }: SpecialSources,
   place: string,
   options: TokenizerOptions,
 ): Filled {
@@ -174,5 +185,5 @@ function byteLevelEntries(
     ...vocabularyEntries(vocabulary, false),
     ['tokenizer.ggml.merges', strings(vocabulary.merges)],
   ];
-  return { vocabulary, entries };
+  return { kind: 'byte-level', vocabulary, entries };
 }

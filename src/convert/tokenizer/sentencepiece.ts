@@ -1,14 +1,17 @@
 /**
- * SentencePiece vocabularies (Phi-3, Llama 2, TinyLlama, Mistral) from tokenizer.json alone. llama.cpp merges by
- * score, tokenizer.json by rank; both are the order of training, so the scores can be rebuilt.
+ * SentencePiece vocabularies (Phi-3, Llama 2, TinyLlama, Mistral), from tokenizer.model or from tokenizer.json
+ * alone: llama.cpp merges by score, tokenizer.json by rank; both are the order of training, so the scores can be
+ * rebuilt.
  */
+import { inputError } from '../../core/index.ts';
+import { readSentencePiece } from '../../hf/index.ts';
 import type { JsonRecord } from '../config.ts';
 import { emptyVocabulary, readMerges, readPieces, TOKEN_TYPES, type Vocabulary } from './vocabulary.ts';
 
 const BYTE_TOKEN = /^<0x[0-9A-Fa-f]{2}>$/;
-const ONLY_SPACES = /^▁▁+$/;
+const ONLY_SPACES = /^▁+$/;
 
-/** What SentencePiece gives to runs of spaces, so that they merge after everything else. */
+/** What SentencePiece gives to spaces, so that they merge after everything else. */
 const SPACES_SCORE = -1e9;
 
 /** Whether a tokenizer.json's model is a SentencePiece BPE: it falls back to byte tokens. */
@@ -92,6 +95,42 @@ export function sentencePieceVocabulary(
   if (unknownId !== undefined) {
     vocabulary.types[unknownId] = TOKEN_TYPES.unknown;
     vocabulary.scores[unknownId] = 0;
+  }
+  return vocabulary;
+}
+
+/** Types of pieces in tokenizer.model -> types of tokens. User-defined pieces are added tokens elsewhere. */
+const PIECE_TOKEN_TYPES = {
+  normal: TOKEN_TYPES.normal,
+  unknown: TOKEN_TYPES.unknown,
+  control: TOKEN_TYPES.control,
+  user_defined: TOKEN_TYPES.normal,
+  unused: TOKEN_TYPES.unused,
+  byte: TOKEN_TYPES.byte,
+} as const;
+
+/**
+ * The pieces of a tokenizer.model in their slots, with the scores that they were trained to.
+ * @param warn told when the model's vocabulary is smaller; the rest is left out.
+ * @throws input error: malformed, or not of the BPE kind.
+ */
+export function trainedVocabulary(
+  bytes: Uint8Array,
+  size: number,
+  place: string,
+  warn: (message: string) => void,
+): Vocabulary {
+  const { kind, pieces } = readSentencePiece(bytes, place);
+  if (kind !== 'bpe')
+    throw inputError(place, `is a SentencePiece model of kind ${kind}; bpe can be converted`);
+  if (pieces.length > size) {
+    warn(`${place}: has ${pieces.length} pieces, the model ${size}; the rest is left out`);
+  }
+  const vocabulary = emptyVocabulary(size);
+  for (const [id, { text, score, type }] of pieces.slice(0, size).entries()) {
+    vocabulary.tokens[id] = text;
+    vocabulary.scores[id] = score;
+    vocabulary.types[id] = PIECE_TOKEN_TYPES[type];
   }
   return vocabulary;
 }

@@ -12,8 +12,8 @@ import {
 } from '../symmetric.ts';
 
 const SEARCH: ByEffort<ScaleSearch> = {
-  fast: { starts: 4, reach: 0.9, ratio: 1.1, rounds: 3 },
-  best: { starts: 16, reach: 0.85, ratio: 1.06, rounds: 3 },
+  fast: { starts: 8, reach: 0.88, ratio: 1.06, rounds: 3 },
+  best: { starts: 32, reach: 0.8, ratio: 1.05, rounds: 3 },
 };
 
 export const IQ4_NL: TensorFormat = {

@@ -12,8 +12,28 @@ import {
 } from '../symmetric.ts';
 
 const SEARCH: ByEffort<SuperSearch> = {
-  fast: { starts: 4, reach: 0.9, ratio: 1.1, rounds: 2, window: 4, tries: 1, spread: 0, refits: 3 },
-  best: { starts: 16, reach: 0.85, ratio: 1.08, rounds: 2, window: 4, tries: 5, spread: 0.04, refits: 2 },
+  fast: {
+    starts: 4,
+    reach: 0.9,
+    ratio: 1.1,
+    rounds: 2,
+    window: 4,
+    tries: 1,
+    spread: 0,
+    refits: 3,
+    polish: 0,
+  },
+  best: {
+    starts: 16,
+    reach: 0.85,
+    ratio: 1.08,
+    rounds: 3,
+    window: 4,
+    tries: 5,
+    spread: 0.04,
+    refits: 3,
+    polish: 8,
+  },
 };
 
 export const IQ4_XS: TensorFormat = {

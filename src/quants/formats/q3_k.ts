@@ -12,8 +12,28 @@ function q3kScale(view: DataView, at: number, sub: number): number {
 
 const GRID = uniformGrid(-4, 3);
 const SEARCH: ByEffort<SuperSearch> = {
-  fast: { starts: 8, reach: 0.85, ratio: 1.18, rounds: 1, window: 4, tries: 1, spread: 0, refits: 3 },
-  best: { starts: 16, reach: 0.8, ratio: 1.12, rounds: 2, window: 4, tries: 9, spread: 0.03, refits: 3 },
+  fast: {
+    starts: 8,
+    reach: 0.85,
+    ratio: 1.18,
+    rounds: 1,
+    window: 4,
+    tries: 1,
+    spread: 0,
+    refits: 3,
+    polish: 0,
+  },
+  best: {
+    starts: 16,
+    reach: 0.8,
+    ratio: 1.12,
+    rounds: 2,
+    window: 4,
+    tries: 5,
+    spread: 0.03,
+    refits: 3,
+    polish: 0,
+  },
 };
 
 /** Packs scales -32..31 into the 12 bytes at `at`. */

@@ -5,8 +5,28 @@ import { type ByEffort, encodeSuper, readBlock, type SuperSearch, uniformGrid } 
 
 const GRID = uniformGrid(-32, 31);
 const SEARCH: ByEffort<SuperSearch> = {
-  fast: { starts: 8, reach: 0.96, ratio: 1.03, rounds: 1, window: 8, tries: 1, spread: 0, refits: 2 },
-  best: { starts: 8, reach: 0.95, ratio: 1.03, rounds: 2, window: 32, tries: 2, spread: 0.02, refits: 2 },
+  fast: {
+    starts: 8,
+    reach: 0.96,
+    ratio: 1.03,
+    rounds: 1,
+    window: 4,
+    tries: 1,
+    spread: 0,
+    refits: 1,
+    polish: 16,
+  },
+  best: {
+    starts: 8,
+    reach: 0.95,
+    ratio: 1.03,
+    rounds: 2,
+    window: 4,
+    tries: 4,
+    spread: 0.02,
+    refits: 2,
+    polish: 64,
+  },
 };
 
 export const Q6_K: TensorFormat = {

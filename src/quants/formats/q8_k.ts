@@ -4,6 +4,19 @@ import { encodeBlocks, perBlock, type TensorFormat, viewOf } from '../format.ts'
 /** The largest finite f32. */
 const LARGEST = 3.4028234663852886e38;
 
+/** The f32 nearest to a number, finite. */
+function finite(value: number): number {
+  return Math.fround(Math.min(Math.max(value, -LARGEST), LARGEST));
+}
+
+/** Nearest integer, ties to even; 0 for NaN. */
+function roundToEven(value: number): number {
+  const down = Math.floor(value);
+  const rest = Math.fround(value) - down;
+  if (rest !== 0.5) return Math.round(value) || 0;
+  return down % 2 === 0 ? down : down + 1;
+}
+
 export const Q8_K: TensorFormat = {
   name: 'Q8_K',
   id: 15,
@@ -20,15 +33,15 @@ export const Q8_K: TensorFormat = {
     const view = viewOf(dst);
     let extreme = 0;
     for (let i = from; i < from + 256; i++) {
-      const value = Math.min(Math.max(src[i], -LARGEST), LARGEST);
+      const value = finite(src[i]);
       if (Math.abs(value) > Math.abs(extreme)) extreme = value;
     }
-    const d = Math.fround(extreme / -127);
-    view.setFloat32(at, d, true);
+    const inverse = extreme === 0 ? 0 : finite(-127 / extreme);
+    view.setFloat32(at, inverse === 0 ? 0 : finite(1 / inverse), true);
     for (let group = 0; group < 16; group++) {
       let sum = 0;
       for (let i = 16 * group; i < 16 * group + 16; i++) {
-        const code = d === 0 ? 0 : Math.min(Math.max(Math.round(src[from + i] / d), -127), 127) || 0;
+        const code = Math.min(Math.max(roundToEven(Math.fround(inverse * src[from + i])), -128), 127);
         view.setInt8(at + 4 + i, code);
         sum += code;
       }
