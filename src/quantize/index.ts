@@ -1,6 +1,5 @@
 /** Quantize: from a model to files of fewer bits, planned whole, made in one pass. The only door. */
 
-export { canEncode } from './formats.ts';
 export { describeFiles, type FileResult, MANIFEST } from './manifest.ts';
 export { baseName } from './metadata.ts';
 export * from './options.ts';

@@ -10,8 +10,8 @@ import { DATA, llamaOracle } from '../../test/oracle.ts';
 import { type Executor, silentProgress } from '../core/index.ts';
 import { importanceFor, readImportanceMatrix, writeImportanceMatrix } from '../imatrix/index.ts';
 import { folderWorkspace, openFile, openGguf, sha256, workerPool } from '../platform/index.ts';
+import { canEncode, FORMATS, type FormatName } from '../quants/index.ts';
 import {
-  canEncode,
   type FileTypeName,
   type Plan,
   planQuantization,
@@ -72,7 +72,7 @@ async function planAll(model: string): Promise<Plan> {
     version: 'test',
   };
   const types = Object.entries(expectations(model)).filter(([, { tensors }]) =>
-    Object.values(tensors).every((format) => canEncode(format as Parameters<typeof canEncode>[0])),
+    Object.values(tensors).every((format) => canEncode(FORMATS[format as FormatName])),
   );
   return planQuantization(file, { ...options, mixtures: types.map(([type]) => type as FileTypeName) });
 }
