@@ -95,21 +95,21 @@ test('overrides go before recipes: output, embedding, first tensor type that mat
 });
 
 test('pure gives every matrix the default format, and leave-output keeps the output', async () => {
-  const chosen = await formats({ mixtures: ['Q4_K_M'], pure: true, leaveOutput: true });
+  const chosen = await formats({ mixtures: ['Q3_K_S'], pure: true, leaveOutput: true });
   const counts = Object.values(chosen).reduce<Record<string, number>>((all, name) => {
     all[name] = (all[name] ?? 0) + 1;
     return all;
   }, {});
-  expect(counts).toEqual({ F16: 1, F32: 3, Q4_K: 9 });
+  expect(counts).toEqual({ F16: 1, F32: 3, Q3_K: 9 });
 });
 
 test("a user's recipe rules over its base", async () => {
   const recipe = parseUserRecipe(
-    JSON.stringify({ name: 'mine', base: 'Q4_K_M', rules: [{ match: 'ffn_up', type: 'Q8_0' }] }),
+    JSON.stringify({ name: 'mine', base: 'Q3_K_S', rules: [{ match: 'ffn_up', type: 'Q8_0' }] }),
     'r',
   );
   const chosen = await formats({ mixtures: [recipe] });
-  expect(chosen).toMatchObject({ 'blk.0.ffn_up.weight': 'Q8_0', 'blk.0.attn_output.weight': 'Q4_K' });
+  expect(chosen).toMatchObject({ 'blk.0.ffn_up.weight': 'Q8_0', 'blk.0.attn_output.weight': 'Q3_K' });
   const [file] = planQuantization(await open(), { ...OPTIONS, mixtures: [recipe] }).files;
   expect(file.name).toBe('m-mine.gguf');
 });
@@ -183,5 +183,5 @@ test('without an output tensor the embedding is the output, and the sets differ 
     formats({ recipes: recipeSet(set), outputType: 'F32', embeddingType: 'BF16' }, model);
   expect((await of('llama.cpp-2026'))['token_embd.weight']).toBe('BF16');
   expect((await of('llama.cpp-2025'))['token_embd.weight']).toBe('F32');
-  expect((await formats({ mixtures: ['Q4_K_S'] }, model))['token_embd.weight']).toBe('Q6_K');
+  expect((await formats({ mixtures: ['Q3_K_S'] }, model))['token_embd.weight']).toBe('Q6_K');
 });
