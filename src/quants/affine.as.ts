@@ -302,19 +302,27 @@ export function idealError(sub: i32): f32 {
   return f32x4.extract_lane(errors(<usize>sub * bytes, bytes, s, f32x4.splat(at(IDEAL_M, sub))), 0);
 }
 
+/** Squared errors of one weight for four `(s, m)`, inv = 1 / s. */
+function square(x: v128, s: v128, m: v128, inv: v128, top: v128): v128 {
+  const y = f32x4.add(x, m);
+  const q = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(y, inv)), f32x4.splat(0)), top);
+  const e = f32x4.sub(y, f32x4.mul(s, q));
+  return f32x4.mul(e, e);
+}
+
 /** For four `(s, m)`: weighted squared errors of the sub-block at byte `from` with its nearest codes. */
 export function errors(from: usize, bytes: usize, s: v128, m: v128): v128 {
   const inv = reciprocal(s);
   const top = f32x4.splat(codeMax);
-  const zero = f32x4.splat(0);
-  let sum = zero;
-  for (let end = from + bytes; from < end; from += 4) {
-    const x = f32x4.add(v128.load32_splat(X + from), m);
-    const q = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(x, inv)), zero), top);
-    const e = f32x4.sub(x, f32x4.mul(s, q));
-    sum = f32x4.add(sum, f32x4.mul(f32x4.mul(e, e), v128.load32_splat(W + from)));
+  let even = f32x4.splat(0);
+  let odd = even;
+  for (let end = from + bytes; from < end; from += 8) {
+    const a = square(v128.load32_splat(X + from), s, m, inv, top);
+    const b = square(v128.load32_splat(X + from, 4), s, m, inv, top);
+    even = f32x4.add(even, f32x4.mul(a, v128.load32_splat(W + from)));
+    odd = f32x4.add(odd, f32x4.mul(b, v128.load32_splat(W + from, 4)));
   }
-  return sum;
+  return f32x4.add(even, odd);
 }
 
 /** Sums wqq, wq and wxq of sub-block `sub` with the nearest codes of `(s, m)`. */
