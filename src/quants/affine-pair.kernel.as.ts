@@ -87,7 +87,7 @@ function searchPair(src: usize, importance: usize, codeMax: f32, quick: bool): v
   measure(0);
   if (quick) fitRange(codeMax);
   else searchSub(0);
-  roundPair(quick ? 0 : 2);
+  roundPair(quick ? 0 : importance ? 2 : 1);
 }
 
 function nibbles(dst: usize): void {

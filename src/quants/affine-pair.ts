@@ -76,11 +76,12 @@ export function pairEncoder(
     dst.fill(0);
     const quick = importance === null && effort === 'fast';
     const starts = importance === null ? STARTS.fast : STARTS[effort];
+    const shifts = quick ? 0 : importance === null ? 1 : 2;
     for (let from = 0, at = 0; from < src.length; from += 32, at += blockBytes) {
       const block = loadBlock(src, importance, from, 32);
       if (block.x.every((v) => v === 0)) continue;
       const fit = quick ? fitRange(block, shape) : searchSubBlock(block, shape, 0, starts);
-      pack(roundPair(block, shape, fit, quick ? 0 : 2), dst, at);
+      pack(roundPair(block, shape, fit, shifts), dst, at);
     }
   };
 }

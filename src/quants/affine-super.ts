@@ -38,7 +38,8 @@ export interface SuperSearch {
   readonly bothSigns: boolean;
 }
 
-export type SearchByEffort = Readonly<Record<Effort, SuperSearch>>;
+/** The search for an effort; `equal`: without importance, where llama.cpp is quicker, too. */
+export type ChooseSearch = (effort: Effort, equal: boolean) => SuperSearch;
 
 /** A block's result. */
 export interface SuperBlock {
@@ -70,22 +71,27 @@ function rounded(value: number): number {
   return value > 0 ? f16ToF32(factorBits(value)) : 0;
 }
 
-/** The search of one block, negated or not, under way. */
+/** A first guess for the negated block may be worse than the other's final error by this: refits can win that. */
+const SECOND_CHANCE = 1.01;
+
+/** The search of one block, negated or not; `best` keeps the error `limit` where no first guess is under it. */
 class SuperBlockSearch {
   readonly #block: Block;
   readonly #shape: SuperShape;
   readonly #ideal: readonly Fit[];
-  best: Trial = { error: Number.POSITIVE_INFINITY, d: 0, dmin: 0, scales: [], mins: [] };
+  best: Trial;
 
-  constructor(block: Block, shape: SuperShape, search: SuperSearch) {
+  constructor(block: Block, shape: SuperShape, search: SuperSearch, limit: number) {
     this.#block = block;
     this.#shape = shape;
+    this.best = { error: limit, d: 0, dmin: 0, scales: [], mins: [] };
     this.#ideal = ladder(0, 1, shape.subBlocks).map((sub) =>
       searchSubBlock(block, shape, sub, search.starts),
     );
     const d = Math.max(...this.#ideal.map(({ s }) => s)) / shape.maxScale;
     const dmin = Math.max(...this.#ideal.map(({ m }) => m)) / shape.maxScale;
-    for (const fd of search.factors) for (const fm of search.factors) this.#try(d * fd, dmin * fm, 1);
+    for (const fd of search.factors) for (const fm of search.factors) this.#try(d * fd, dmin * fm, 0);
+    if (this.best.error === limit) return;
     for (let i = 0; i < search.refits; i++) if (!this.#refit(search.reach)) break;
   }
 
@@ -100,16 +106,20 @@ class SuperBlockSearch {
     return true;
   }
 
-  /** Best scale among `2 * reach` around the ideal, each with four mins around the one that suits it. */
+  /**
+   * Best integers of sub-block `sub`. Scales: two around the ideal, or `2 * reach`; mins: two (reach 0) or four
+   * around the one that suits the scale.
+   */
   #searchIntegers({ s, sums }: Fit, sub: number, d: number, dmin: number, reach: number) {
     const { maxScale } = this.#shape;
     const clamp = (v: number) => Math.min(Math.max(v, 0), maxScale);
     const middle = d > 0 ? Math.floor(s / d) : 0;
+    const scales = reach === 0 ? [0, 1] : ladder(1 - reach, 1, 2 * reach);
+    const steps = reach === 0 ? [0, 1] : [-1, 0, 1, 2];
     let best = { error: Number.POSITIVE_INFINITY, scale: 0, min: 0 };
-    for (let scale = clamp(middle - reach + 1); scale <= Math.min(middle + reach, maxScale); scale++) {
+    for (const scale of scales.map((step) => clamp(middle + step))) {
       const ideal = dmin > 0 ? (d * scale * sums.wq - sums.wx) / sums.w / dmin : 0;
-      for (const step of [-1, 0, 1, 2]) {
-        const min = clamp(Math.floor(ideal) + step);
+      for (const min of steps.map((step) => clamp(Math.floor(ideal) + step))) {
         const error = errorOf(this.#block, this.#shape, sub, d * scale, dmin * min);
         if (error < best.error) best = { error, scale, min };
       }
@@ -164,10 +174,11 @@ function leansPositive(block: Block, shape: SuperShape): boolean {
 function searchSuperBlock(block: Block, shape: SuperShape, search: SuperSearch): SuperBlock {
   const negated = { x: block.x.map((v) => -v), w: block.w };
   const turned = leansPositive(block, shape);
-  let found = new SuperBlockSearch(turned ? negated : block, shape, search);
+  let found = new SuperBlockSearch(turned ? negated : block, shape, search, Number.POSITIVE_INFINITY);
   let sign = turned ? 0x8000 : 0;
   if (search.bothSigns) {
-    const other = new SuperBlockSearch(turned ? block : negated, shape, search);
+    const limit = SECOND_CHANCE * found.best.error;
+    const other = new SuperBlockSearch(turned ? block : negated, shape, search, limit);
     if (other.best.error < found.best.error) {
       found = other;
       sign ^= 0x8000;
@@ -189,16 +200,17 @@ function searchSuperBlock(block: Block, shape: SuperShape, search: SuperSearch):
  */
 export function superEncoder(
   shape: SuperShape,
-  searches: SearchByEffort,
+  choose: ChooseSearch,
   blockBytes: number,
   pack: (block: SuperBlock, dst: Uint8Array, at: number) => void,
 ): RowEncoder {
   return (src, dst, importance, effort) => {
     dst.fill(0);
+    const search = choose(effort, importance === null);
     for (let from = 0, at = 0; from < src.length; from += 256, at += blockBytes) {
       const block = loadBlock(src, importance, from, 256);
       if (block.x.every((v) => v === 0)) continue;
-      pack(searchSuperBlock(block, shape, searches[effort]), dst, at);
+      pack(searchSuperBlock(block, shape, search), dst, at);
     }
   };
 }
@@ -216,19 +228,17 @@ export function around(count: number, step: number): number[] {
   return ladder(1 - Math.floor(count / 2) * step, step, count);
 }
 
-/** Search of the formats with 6-bit integers; `guesses` of each factor for `best`. */
-export function sixBitSearch(guesses: number): SearchByEffort {
+/** Search of a format with 6-bit integers; first guesses of each factor for `best`, with and without importance. */
+export function sixBitSearch(guesses: number, guessesIfEqual: number): ChooseSearch {
   const starts = { lows: ladder(-1, 0.5, 8), highs: ladder(-1, 0.5, 8), fits: 2 };
-  return {
-    fast: NARROW,
-    best: { starts, factors: around(guesses, 0.015), refits: 4, reach: 2, bothSigns: true },
-  };
+  const thorough = { starts, refits: 4, reach: 2, bothSigns: true };
+  return (effort, equal) =>
+    effort === 'fast' ? NARROW : { ...thorough, factors: around(equal ? guessesIfEqual : guesses, 0.015) };
 }
 
-const FOUR_BIT_STARTS: Starts = { lows: ladder(-0.6, 0.4, 4), highs: ladder(-0.6, 0.4, 4), fits: 2 };
-
 /** Search of the format with 4-bit integers. */
-export const FOUR_BIT_SEARCH: SearchByEffort = {
-  fast: { ...NARROW, starts: FOUR_BIT_STARTS },
-  best: { starts: FOUR_BIT_STARTS, factors: around(3, 0.05), refits: 4, reach: 2, bothSigns: true },
+export const fourBitSearch: ChooseSearch = (effort) => {
+  const starts = { lows: ladder(-0.6, 0.4, 4), highs: ladder(-0.6, 0.4, 4), fits: 2 };
+  if (effort === 'fast') return { ...NARROW, starts };
+  return { starts, factors: around(3, 0.05), refits: 4, reach: 2, bothSigns: true };
 };

@@ -7,10 +7,10 @@
  */
 import { f16ToF32, f32ToF16 } from '../kernels/half.as';
 
-/** Scaled weights, importance, and their product: f32[256] each. */
+/** Scaled weights, importance, and importance times the weights' distance from their mean: f32[256] each. */
 export const X: usize = memory.data(1024, 16);
 export const W: usize = memory.data(1024, 16);
-export const WX: usize = memory.data(1024, 16);
+const WX: usize = memory.data(1024, 16);
 /** Codes of the block, u8[256]. */
 export const CODES: usize = memory.data(256, 16);
 
@@ -25,8 +25,8 @@ export const SUM_XQ: usize = memory.data(64, 16);
 /** Smallest and largest weight of each sub-block, f32[16]. */
 export const LOW: usize = memory.data(64, 16);
 export const HIGH: usize = memory.data(64, 16);
-/** Three vectors that `sums` and `solve` hand on. */
-const SUMS: usize = memory.data(48, 16);
+/** Vectors that `sums` and `solve` hand on. */
+const SUMS: usize = memory.data(64, 16);
 
 /** Smallest f16 above 0: 2^-24. */
 const TINY: f32 = 5.960464477539063e-8;
@@ -125,7 +125,7 @@ function usablePeak(src: usize, bytes: usize): f32 {
   return i32x4.all_true(fine) ? -leastLane(f32x4.neg(peak)) : 0;
 }
 
-/** Loads importance (0: equal); unusable importance counts as equal, zeros as very small. Makes `WX`. */
+/** Loads importance (0: equal); unusable importance counts as equal, zeros as very small. */
 export function loadImportance(src: usize, n: i32): void {
   const bytes = <usize>n << 2;
   const peak: f32 = src ? usablePeak(src, bytes) : 0;
@@ -140,18 +140,13 @@ export function loadImportance(src: usize, n: i32): void {
   const scale = f32x4.splat(<f32>n / across(sum));
   const least = f32x4.splat(1e-6);
   for (let i: usize = 0; i < bytes; i += 16) {
-    const w = f32x4.add(f32x4.mul(v128.load(W + i), scale), least);
-    v128.store(W + i, w);
-    v128.store(WX + i, f32x4.mul(w, v128.load(X + i)));
+    v128.store(W + i, f32x4.add(f32x4.mul(v128.load(W + i), scale), least));
   }
 }
 
 /** Turns the signs of the loaded block. */
 export function negate(): void {
-  for (let i: usize = 0; i < 1024; i += 16) {
-    v128.store(X + i, f32x4.neg(v128.load(X + i)));
-    v128.store(WX + i, f32x4.neg(v128.load(WX + i)));
-  }
+  for (let i: usize = 0; i < 1024; i += 16) v128.store(X + i, f32x4.neg(v128.load(X + i)));
 }
 
 /** f16 bits of a scaled value's true size, never infinite; a positive value never becomes 0. */
@@ -170,73 +165,82 @@ function reciprocal(s: v128): v128 {
   return v128.and(f32x4.div(f32x4.splat(1), s), f32x4.gt(s, zero));
 }
 
-/** For four `(s, m)`: sums of wqq, wq and wxq over the sub-block at byte `from`, q its nearest codes. */
-function sums(from: usize, bytes: usize, s: v128, m: v128): void {
+/**
+ * For four `(s, m)`: sums of wrr, wr and w(x - mean)r over the sub-block at byte `from`, r the distance of its
+ * nearest codes from the code of the mean. Around the mean, a weight of overwhelming importance does not drown
+ * the others in rounding errors. The mean's codes follow as a fourth vector.
+ */
+function sums(from: usize, bytes: usize, s: v128, m: v128, mean: v128): void {
   const inv = reciprocal(s);
   const shift = f32x4.mul(m, inv);
   const top = f32x4.splat(codeMax);
   const zero = f32x4.splat(0);
-  let qq = zero;
-  let wq = zero;
-  let xq = zero;
-  for (let end = from + bytes; from < end; from += 16) {
-    const qA = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.add(f32x4.mul(v128.load32_splat(X + from), inv), shift)), zero), top);
-    const tA = f32x4.mul(v128.load32_splat(W + from), qA);
-    qq = f32x4.add(qq, f32x4.mul(tA, qA));
-    wq = f32x4.add(wq, tA);
-    xq = f32x4.add(xq, f32x4.mul(v128.load32_splat(WX + from), qA));
-    const qB = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.add(f32x4.mul(v128.load32_splat(X + from, 4), inv), shift)), zero), top);
-    const tB = f32x4.mul(v128.load32_splat(W + from, 4), qB);
-    qq = f32x4.add(qq, f32x4.mul(tB, qB));
-    wq = f32x4.add(wq, tB);
-    xq = f32x4.add(xq, f32x4.mul(v128.load32_splat(WX + from, 4), qB));
-    const qC = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.add(f32x4.mul(v128.load32_splat(X + from, 8), inv), shift)), zero), top);
-    const tC = f32x4.mul(v128.load32_splat(W + from, 8), qC);
-    qq = f32x4.add(qq, f32x4.mul(tC, qC));
-    wq = f32x4.add(wq, tC);
-    xq = f32x4.add(xq, f32x4.mul(v128.load32_splat(WX + from, 8), qC));
-    const qD = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.add(f32x4.mul(v128.load32_splat(X + from, 12), inv), shift)), zero), top);
-    const tD = f32x4.mul(v128.load32_splat(W + from, 12), qD);
-    qq = f32x4.add(qq, f32x4.mul(tD, qD));
-    wq = f32x4.add(wq, tD);
-    xq = f32x4.add(xq, f32x4.mul(v128.load32_splat(WX + from, 12), qD));
+  const middle = f32x4.nearest(f32x4.mul(f32x4.add(mean, m), inv));
+  let rr = zero;
+  let wr = zero;
+  let xr = zero;
+  for (let end = from + bytes; from < end; from += 8) {
+    const a = distance(v128.load32_splat(X + from), inv, shift, middle, top);
+    const b = distance(v128.load32_splat(X + from, 4), inv, shift, middle, top);
+    const wa = f32x4.mul(v128.load32_splat(W + from), a);
+    const wb = f32x4.mul(v128.load32_splat(W + from, 4), b);
+    rr = f32x4.add(f32x4.add(rr, f32x4.mul(wa, a)), f32x4.mul(wb, b));
+    wr = f32x4.add(f32x4.add(wr, wa), wb);
+    xr = f32x4.add(xr, f32x4.mul(v128.load32_splat(WX + from), a));
+    xr = f32x4.add(xr, f32x4.mul(v128.load32_splat(WX + from, 4), b));
   }
-  v128.store(SUMS, qq);
-  v128.store(SUMS, wq, 16);
-  v128.store(SUMS, xq, 32);
+  v128.store(SUMS, rr);
+  v128.store(SUMS, wr, 16);
+  v128.store(SUMS, xr, 32);
+  v128.store(SUMS, middle, 48);
 }
 
-/** Least-squares scale, min (at least `leastMin`) and what they take off the error, from `SUMS`, into `SUMS`. */
-function solve(sumW: f32, sumWX: f32): void {
+/** Distance of one weight's nearest codes from `middle`. */
+function distance(x: v128, inv: v128, shift: v128, middle: v128, top: v128): v128 {
+  const q = f32x4.nearest(f32x4.add(f32x4.mul(x, inv), shift));
+  return f32x4.sub(f32x4.pmin(f32x4.pmax(q, f32x4.splat(0)), top), middle);
+}
+
+/**
+ * From the four vectors of `sums`, in their place: least-squares scale, min (at least `leastMin`), and what
+ * they take off the error of the mean. Where the min would be too small it is 0, or minus the mean if all
+ * codes are 0.
+ */
+function solve(sumW: f32, average: f32): void {
   const zero = f32x4.splat(0);
   const least = f32x4.splat(leastMin);
-  const qq = v128.load(SUMS);
-  const wq = v128.load(SUMS, 16);
-  const xq = v128.load(SUMS, 32);
   const w = f32x4.splat(sumW);
-  const wx = f32x4.splat(sumWX);
-  const square = f32x4.mul(qq, w);
-  const det = f32x4.sub(square, f32x4.mul(wq, wq));
-  const m = f32x4.div(f32x4.sub(f32x4.mul(wq, xq), f32x4.mul(qq, wx)), det);
-  const s = f32x4.div(f32x4.sub(f32x4.mul(xq, w), f32x4.mul(wq, wx)), det);
-  const both = v128.and(f32x4.gt(det, f32x4.mul(square, f32x4.splat(1e-6))), f32x4.ge(m, least));
-  const any = f32x4.gt(qq, zero);
+  const perW = f32x4.splat(<f32>1 / sumW);
+  const mean = f32x4.splat(average);
+  const rr = v128.load(SUMS);
+  const wr = v128.load(SUMS, 16);
+  const xr = v128.load(SUMS, 32);
+  const middle = v128.load(SUMS, 48);
+  const meanR = f32x4.mul(wr, perW);
+  const spread = f32x4.sub(rr, f32x4.mul(wr, meanR));
+  const s = f32x4.div(xr, spread);
+  const m = f32x4.sub(f32x4.mul(s, f32x4.add(middle, meanR)), mean);
+  const both = v128.and(f32x4.gt(spread, f32x4.mul(rr, f32x4.splat(1e-6))), f32x4.ge(m, least));
+  const wq = f32x4.add(wr, f32x4.mul(middle, w));
+  const qq = f32x4.add(rr, f32x4.mul(middle, f32x4.add(wr, wq)));
+  const xq = f32x4.add(xr, f32x4.mul(mean, wq));
+  const any = f32x4.gt(qq, f32x4.mul(w, f32x4.splat(1e-6)));
   const alone = v128.and(f32x4.div(xq, qq), any);
-  const flat = f32x4.pmax(f32x4.div(f32x4.neg(wx), w), least);
-  const bestS = v128.bitselect(s, alone, both);
-  const bestM = v128.bitselect(m, v128.andnot(flat, any), both);
-  v128.store(SUMS, bestS);
-  v128.store(SUMS, bestM, 16);
-  v128.store(SUMS, f32x4.sub(f32x4.mul(bestS, xq), f32x4.mul(bestM, wx)), 32);
+  const flat = v128.andnot(f32x4.pmax(f32x4.neg(mean), least), any);
+  const left = f32x4.add(mean, flat);
+  const reward = f32x4.sub(f32x4.mul(alone, xq), f32x4.mul(f32x4.mul(left, left), w));
+  v128.store(SUMS, v128.bitselect(s, alone, both));
+  v128.store(SUMS, v128.bitselect(m, flat, both), 16);
+  v128.store(SUMS, v128.bitselect(f32x4.mul(s, xr), v128.and(reward, f32x4.eq(reward, reward)), both), 32);
 }
 
 /** Reward, scale and min of each lane so far, kept in `BEST`. */
 const BEST: usize = memory.data(48, 16);
 
 /** Weighs four `(s, m)`: their least-squares fits go to `BEST` where they are better. */
-function consider(from: usize, bytes: usize, s: v128, m: v128, sumW: f32, sumWX: f32): void {
-  sums(from, bytes, s, m);
-  solve(sumW, sumWX);
+function consider(from: usize, bytes: usize, s: v128, m: v128, sumW: f32, mean: f32): void {
+  sums(from, bytes, s, m, f32x4.splat(mean));
+  solve(sumW, mean);
   const reward = v128.load(SUMS, 32);
   const better = f32x4.gt(reward, v128.load(BEST));
   v128.store(BEST, v128.bitselect(reward, v128.load(BEST), better));
@@ -257,12 +261,16 @@ export function measure(sub: i32): void {
     low = f32x4.pmin(low, x);
     high = f32x4.pmax(high, x);
     w = f32x4.add(w, v128.load(W + i));
-    wx = f32x4.add(wx, v128.load(WX + i));
+    wx = f32x4.add(wx, f32x4.mul(v128.load(W + i), x));
   }
   put(LOW, sub, leastLane(low));
   put(HIGH, sub, -leastLane(f32x4.neg(high)));
   put(SUM_W, sub, across(w));
   put(SUM_WX, sub, across(wx));
+  const mean = f32x4.splat(across(wx) / across(w));
+  for (let i: usize = from; i < from + bytes; i += 16) {
+    v128.store(WX + i, f32x4.mul(v128.load(W + i), f32x4.sub(v128.load(X + i), mean)));
+  }
 }
 
 /** Real scale and min of sub-block `sub` (measured): grid of starts, then least squares and rounding in turns. */
@@ -272,7 +280,7 @@ export function searchSub(sub: i32): void {
   const low = min<f32>(at(LOW, sub), -leastMin);
   const high = at(HIGH, sub);
   const sumW = at(SUM_W, sub);
-  const sumWX = at(SUM_WX, sub);
+  const mean = at(SUM_WX, sub) / sumW;
   const step = max<f32>(high - low, 0) / codeMax;
   const zero = f32x4.splat(0);
   const perCode = f32x4.splat(<f32>1 / codeMax);
@@ -284,10 +292,10 @@ export function searchSub(sub: i32): void {
       const bottom = min<f32>(low + (lowFirst + <f32>i * lowStep) * step, -leastMin);
       const m = f32x4.splat(-bottom);
       const s = f32x4.pmax(f32x4.mul(f32x4.add(top, m), perCode), zero);
-      consider(from, bytes, s, m, sumW, sumWX);
+      consider(from, bytes, s, m, sumW, mean);
     }
   }
-  for (let i = 0; i < fits; i++) consider(from, bytes, v128.load(BEST, 16), v128.load(BEST, 32), sumW, sumWX);
+  for (let i = 0; i < fits; i++) consider(from, bytes, v128.load(BEST, 16), v128.load(BEST, 32), sumW, mean);
   let lane = 0;
   for (let i = 1; i < 4; i++) if (at(BEST, i) > at(BEST, lane)) lane = i;
   put(IDEAL_S, sub, at(BEST, lane + 4));
@@ -302,19 +310,27 @@ export function idealError(sub: i32): f32 {
   return f32x4.extract_lane(errors(<usize>sub * bytes, bytes, s, f32x4.splat(at(IDEAL_M, sub))), 0);
 }
 
+/** Squared errors of one weight for four `(s, m)`, inv = 1 / s. */
+function square(x: v128, s: v128, m: v128, inv: v128, top: v128): v128 {
+  const y = f32x4.add(x, m);
+  const q = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(y, inv)), f32x4.splat(0)), top);
+  const e = f32x4.sub(y, f32x4.mul(s, q));
+  return f32x4.mul(e, e);
+}
+
 /** For four `(s, m)`: weighted squared errors of the sub-block at byte `from` with its nearest codes. */
 export function errors(from: usize, bytes: usize, s: v128, m: v128): v128 {
   const inv = reciprocal(s);
   const top = f32x4.splat(codeMax);
-  const zero = f32x4.splat(0);
-  let sum = zero;
-  for (let end = from + bytes; from < end; from += 4) {
-    const x = f32x4.add(v128.load32_splat(X + from), m);
-    const q = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.mul(x, inv)), zero), top);
-    const e = f32x4.sub(x, f32x4.mul(s, q));
-    sum = f32x4.add(sum, f32x4.mul(f32x4.mul(e, e), v128.load32_splat(W + from)));
+  let even = f32x4.splat(0);
+  let odd = even;
+  for (let end = from + bytes; from < end; from += 8) {
+    const a = square(v128.load32_splat(X + from), s, m, inv, top);
+    const b = square(v128.load32_splat(X + from, 4), s, m, inv, top);
+    even = f32x4.add(even, f32x4.mul(a, v128.load32_splat(W + from)));
+    odd = f32x4.add(odd, f32x4.mul(b, v128.load32_splat(W + from, 4)));
   }
-  return sum;
+  return f32x4.add(even, odd);
 }
 
 /** Sums wqq, wq and wxq of sub-block `sub` with the nearest codes of `(s, m)`. */
@@ -334,7 +350,7 @@ export function statistics(sub: i32, s: f32, m: f32): void {
     const t = f32x4.mul(v128.load(W + i), q);
     qq = f32x4.add(qq, f32x4.mul(t, q));
     wq = f32x4.add(wq, t);
-    xq = f32x4.add(xq, f32x4.mul(v128.load(WX + i), q));
+    xq = f32x4.add(xq, f32x4.mul(t, v128.load(X + i)));
   }
   put(SUM_QQ, sub, across(qq));
   put(SUM_WQ, sub, across(wq));

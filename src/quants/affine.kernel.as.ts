@@ -77,7 +77,7 @@ function setSearch(effort: i32, starts: i32): void {
 /** f32[rows * cols] at `src` to Q4_K blocks; `importance` f32[cols] or 0; effort 0 fast, 1 best. */
 export function q4_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setSuperShape(8, 15, 63);
-  setSearch(effort, 5);
+  setSearch(effort, importance ? 5 : 3);
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 256, src += 1024, dst += 144) {
       if (searchSuper(src, importance ? importance + (<usize>col << 2) : 0)) packQ4K(dst);

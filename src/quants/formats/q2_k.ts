@@ -1,6 +1,6 @@
 /** Q2_K: 16 sub-blocks of 16 weights `d * scale * q - dmin * min` with 2-bit q and 4-bit scale and min. */
 import { f16ToF32 } from '../../core/index.ts';
-import { FOUR_BIT_SEARCH, superEncoder } from '../affine-super.ts';
+import { fourBitSearch, superEncoder } from '../affine-super.ts';
 import { perBlock, type TensorFormat, viewOf } from '../format.ts';
 
 export const Q2_K: TensorFormat = {
@@ -12,7 +12,7 @@ export const Q2_K: TensorFormat = {
   layout: 'scales[16] (low nibble scale, high nibble min), qs[64], d f16, dmin f16',
   encode: superEncoder(
     { subBlocks: 16, subSize: 16, maxCode: 3, maxScale: 15, leastMin: 0 },
-    FOUR_BIT_SEARCH,
+    fourBitSearch,
     84,
     ({ d, dmin, scales, mins, codes }, dst, at) => {
       scales.forEach((scale, sub) => {

@@ -13,7 +13,7 @@ export const Q4_K: TensorFormat = {
   layout: 'd f16, dmin f16, scales[12] (6 bits each scale and min), qs[128]',
   encode: superEncoder(
     { subBlocks: 8, subSize: 32, maxCode: 15, maxScale: 63, leastMin: 0 },
-    sixBitSearch(5),
+    sixBitSearch(5, 3),
     144,
     ({ d, dmin, scales, mins, codes }, dst, at) => {
       const view = viewOf(dst);

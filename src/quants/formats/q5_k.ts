@@ -13,7 +13,7 @@ export const Q5_K: TensorFormat = {
   layout: 'd f16, dmin f16, scales[12] (6 bits each scale and min), qh[32], qs[128]',
   encode: superEncoder(
     { subBlocks: 8, subSize: 32, maxCode: 31, maxScale: 63, leastMin: 0 },
-    sixBitSearch(3),
+    sixBitSearch(3, 3),
     176,
     ({ d, dmin, scales, mins, codes }, dst, at) => {
       const view = viewOf(dst);
