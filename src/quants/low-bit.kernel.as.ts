@@ -1,6 +1,7 @@
 /** Encoders of the ternary, binary and FP4 formats; see symmetric.as.ts. */
 import { f32ToF16 } from '../kernels/half.as';
-import { chooseFp4Scale, CODES, FP4, meanMagnitude, prepare, searchSingle, setGrid, UNIFORM } from './symmetric.as';
+import { CODES, FP4, meanMagnitude, prepare, setGrid, UNIFORM } from './grids.as';
+import { chooseFp4Scale, searchSingle } from './symmetric.as';
 
 /** Candidates for `chooseFp4Scale`, and what number stands for each. */
 const CANDIDATES: usize = memory.data(32, 16);

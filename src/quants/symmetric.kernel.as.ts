@@ -1,6 +1,10 @@
-/** Encoders of the formats with symmetric or tabulated values and 16- or 32-weight sub-blocks; see symmetric.as.ts. */
+/**
+ * Encoders of the formats with symmetric or tabulated values; see symmetric.as.ts. How wide each effort searches
+ * is said in SEARCH of the format's file, with starts, window and polish four times the groups here.
+ */
 import { f32ToF16 } from '../kernels/half.as';
-import { CODES, IQ4, prepare, SCALES, searchScales, searchSingle, searchSuper, setGrid, UNIFORM } from './symmetric.as';
+import { CODES, IQ4, prepare, setGrid, UNIFORM } from './grids.as';
+import { SCALES, searchScales, searchSingle, searchSuper } from './symmetric.as';
 
 function scaleOf(sub: i32): i32 {
   return load<i32>(SCALES + (<usize>sub << 2));
