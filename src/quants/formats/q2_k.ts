@@ -1,6 +1,7 @@
 /** Q2_K: 16 sub-blocks of 16 weights `d * scale * q - dmin * min` with 2-bit q and 4-bit scale and min. */
 import { f16ToF32 } from '../../core/index.ts';
-import { perBlock, type TensorFormat } from '../format.ts';
+import { FOUR_BIT_SEARCH, superEncoder } from '../affine-super.ts';
+import { perBlock, type TensorFormat, viewOf } from '../format.ts';
 
 export const Q2_K: TensorFormat = {
   name: 'Q2_K',
@@ -9,6 +10,23 @@ export const Q2_K: TensorFormat = {
   blockBytes: 84,
   kind: 'quantized',
   layout: 'scales[16] (low nibble scale, high nibble min), qs[64], d f16, dmin f16',
+  encode: superEncoder(
+    { subBlocks: 16, subSize: 16, maxCode: 3, maxScale: 15, leastMin: 0 },
+    FOUR_BIT_SEARCH,
+    84,
+    ({ d, dmin, scales, mins, codes }, dst, at) => {
+      scales.forEach((scale, sub) => {
+        dst[at + sub] = scale | (mins[sub] << 4);
+      });
+      codes.forEach((q, i) => {
+        dst[at + 16 + 32 * (i >> 7) + (i & 31)] |= q << (2 * ((i >> 5) & 3));
+      });
+      const view = viewOf(dst);
+      view.setUint16(at + 80, d, true);
+      view.setUint16(at + 82, dmin, true);
+    },
+  ),
+  kernel: 'q2_k',
   decode: perBlock(84, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at + 80, true));
     const dmin = f16ToF32(view.getUint16(at + 82, true));

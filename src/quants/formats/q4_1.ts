@@ -1,6 +1,7 @@
 /** Q4_1: 32 weights `d * q + m` with 4-bit q. */
 import { f16ToF32 } from '../../core/index.ts';
-import { perBlock, type TensorFormat } from '../format.ts';
+import { packNibbles, pairEncoder } from '../affine-pair.ts';
+import { perBlock, type TensorFormat, viewOf } from '../format.ts';
 
 export const Q4_1: TensorFormat = {
   name: 'Q4_1',
@@ -9,6 +10,13 @@ export const Q4_1: TensorFormat = {
   blockBytes: 20,
   kind: 'quantized',
   layout: 'd f16, m f16, qs[16]; low nibbles are weights 0..15, high ones 16..31',
+  encode: pairEncoder(15, 20, ({ d, m, codes }, dst, at) => {
+    const view = viewOf(dst);
+    view.setUint16(at, d, true);
+    view.setUint16(at + 2, m, true);
+    packNibbles(codes, dst, at + 4);
+  }),
+  kernel: 'q4_1',
   decode: perBlock(20, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const m = f16ToF32(view.getUint16(at + 2, true));

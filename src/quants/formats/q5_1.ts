@@ -1,6 +1,7 @@
 /** Q5_1: 32 weights `d * q + m` with 5-bit q. */
 import { f16ToF32 } from '../../core/index.ts';
-import { perBlock, type TensorFormat } from '../format.ts';
+import { packNibbles, pairEncoder } from '../affine-pair.ts';
+import { perBlock, type TensorFormat, viewOf } from '../format.ts';
 
 export const Q5_1: TensorFormat = {
   name: 'Q5_1',
@@ -9,6 +10,18 @@ export const Q5_1: TensorFormat = {
   blockBytes: 24,
   kind: 'quantized',
   layout: 'd f16, m f16, qh u32 (bit i is the fifth bit of weight i), qs[16]',
+  encode: pairEncoder(31, 24, ({ d, m, codes }, dst, at) => {
+    const view = viewOf(dst);
+    view.setUint16(at, d, true);
+    view.setUint16(at + 2, m, true);
+    view.setUint32(
+      at + 4,
+      codes.reduce((high, q, i) => high | ((q >> 4) << i), 0),
+      true,
+    );
+    packNibbles(codes, dst, at + 8);
+  }),
+  kernel: 'q5_1',
   decode: perBlock(24, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const m = f16ToF32(view.getUint16(at + 2, true));
