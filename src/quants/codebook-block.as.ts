@@ -15,14 +15,17 @@ export const FREE = 0;
 export const GROUP = 1;
 export const PAIR = 2;
 
-/** Scales to search, relative to the guess, then relative to the best fit so far; as in codebook-search.ts. */
+/**
+ * Scales to search, relative to the guess, then relative to the best fit so far; as in codebook-search.ts. The best
+ * effort begins with the fast one's scales, so that it is never worse.
+ */
 const FAST_STARTS_8 = memory.data<f32>([0.88, 1.12]);
 const FAST_STARTS_4 = memory.data<f32>([0.84, 1, 1.18]);
-const BEST_STARTS = memory.data<f32>([0.55, 0.65, 0.76, 0.88, 1, 1.15, 1.33, 1.55, 1.9]);
+const BEST_STARTS = memory.data<f32>([0.55, 0.65, 0.76, 1, 1.33, 1.55, 1.9]);
 const BEST_REFINEMENTS = memory.data<f32>([0.9, 0.96, 1.04, 1.1]);
 
-/** Lines kept per group: one per scale searched, and the last search. */
-const SLOTS = 14;
+/** Lines kept per group: one per search. */
+const SLOTS = 17;
 const WEIGHTS = memory.data(256 * 4, 16);
 const PRODUCTS = memory.data(256 * 4, 16); // w |x|
 const LANE_X = memory.data(256 * 4, 16); // |x|, a vector per component of four groups
@@ -428,15 +431,37 @@ function searchFactors(factors: usize, count: i32, base: usize, slot: i32): i32 
   return slot + count;
 }
 
-/** Keeps the points and multipliers just searched with a `d` if their error is below `least`; returns the lower. */
-function keepIfBetter(bits: u32, step: f32, slot: i32, least: f32): f32 {
+/** Keeps the points and multipliers just searched with a `d` if their error is below that of all before. */
+function keepIfBetter(bits: u32, step: f32, slot: i32): void {
   const error = errorAt(step, slot);
-  if (!(error < least)) return least;
+  if (!(error < least)) return;
+  least = error;
   blockD = bits;
   memory.copy(POINTS, NEW_POINTS, 128);
   memory.copy(FLIPPED, NEW_FLIPPED, 64);
   memory.copy(CHOSEN, MULTIPLIER, 128);
-  return error;
+}
+
+let lines: i32 = 0;
+let least: f32 = 0;
+
+/**
+ * Chooses d and multipliers on the lines found so far, searches there, and keeps the outcome if it is the best.
+ * @param tries, from, to as in `chooseStep`. @param rounds searches, each at the d fitted to the one before.
+ */
+function settle(magnitude: f32, tries: i32, from: f32, to: f32, reach: i32, rounds: i32): void {
+  let step = chooseStep(tries, from, to, lines, reach);
+  for (let round = 0; round < rounds; round++) {
+    const bits = roundD(step, magnitude);
+    const rounded = stepOf(bits, magnitude);
+    chooseMultipliers(rounded, lines, reach);
+    searchAt(rounded, MULTIPLIER, lines);
+    keepIfBetter(bits, rounded, lines);
+    step = fitStep(lines);
+    const fitted = roundD(step, magnitude);
+    keepIfBetter(fitted, stepOf(fitted, magnitude), lines);
+    lines++;
+  }
 }
 
 /** Encodes a block into the exported fields; returns false where zeros are best. */
@@ -444,26 +469,13 @@ export function encodeBlock(src: usize, importance: usize, effort: i32): bool {
   const magnitude = loadBlock(src, importance);
   if (magnitude == 0) return false;
   guessScales();
-  let lines = 0;
-  if (effort == 0) {
-    lines = dim == 8 ? searchFactors(FAST_STARTS_8, 2, START, 0) : searchFactors(FAST_STARTS_4, 3, START, 0);
-  } else {
-    lines = searchFactors(BEST_STARTS, 9, START, 0);
+  least = 0; // what a block of zeros has: never worse than that
+  lines = dim == 8 ? searchFactors(FAST_STARTS_8, 2, START, 0) : searchFactors(FAST_STARTS_4, 3, START, 0);
+  settle(magnitude, 8, 0.8, 1.1, 0, 1);
+  if (effort != 0) {
+    lines = searchFactors(BEST_STARTS, 7, START, lines);
     lines = searchFactors(BEST_REFINEMENTS, 4, FITTED, lines);
-  }
-  const reach = effort == 0 ? 0 : 1;
-  let step = effort == 0 ? chooseStep(8, 0.8, 1.1, lines, reach) : chooseStep(16, 0.75, 1.15, lines, reach);
-  let least: f32 = 0; // what a block of zeros has: never worse than that
-  const rounds = effort == 0 ? 1 : 2;
-  for (let round = 0; round < rounds; round++) {
-    const bits = roundD(step, magnitude);
-    const rounded = stepOf(bits, magnitude);
-    chooseMultipliers(rounded, lines, reach);
-    searchAt(rounded, MULTIPLIER, lines);
-    least = keepIfBetter(bits, rounded, lines, least);
-    step = fitStep(lines);
-    const fitted = roundD(step, magnitude);
-    least = keepIfBetter(fitted, stepOf(fitted, magnitude), lines, least);
+    settle(magnitude, 16, 0.75, 1.15, 1, 2);
   }
   return least < 0;
 }

@@ -56,7 +56,7 @@ const LARGEST_D = 65504;
 /** Share of the largest importance that every column has at least: none takes arbitrary values. */
 const FLOOR = 1e-6;
 
-interface Plan {
+interface Stage {
   /** Scales to search, relative to the guess, by dimension: the more levels, the more local optima. */
   readonly starts: Readonly<Record<4 | 8, readonly number[]>>;
   /** Scales to search then, relative to the best fit so far. */
@@ -69,25 +69,26 @@ interface Plan {
   readonly rounds: number;
 }
 
-const BEST_STARTS = [0.55, 0.65, 0.76, 0.88, 1, 1.15, 1.33, 1.55, 1.9];
-
-/** The same plans stand in codebook-block.as.ts. */
-const PLANS: Readonly<Record<Effort, Plan>> = {
-  fast: {
-    starts: { 4: [0.84, 1, 1.18], 8: [0.88, 1.12] },
-    refinements: [],
-    steps: [8, 0.8, 1.1],
-    reach: 0,
-    rounds: 1,
-  },
-  best: {
-    starts: { 4: BEST_STARTS, 8: BEST_STARTS },
-    refinements: [0.9, 0.96, 1.04, 1.1],
-    steps: [16, 0.75, 1.15],
-    reach: 1,
-    rounds: 2,
-  },
+const QUICK: Stage = {
+  starts: { 4: [0.84, 1, 1.18], 8: [0.88, 1.12] },
+  refinements: [],
+  steps: [8, 0.8, 1.1],
+  reach: 0,
+  rounds: 1,
 };
+
+const MORE_STARTS = [0.55, 0.65, 0.76, 1, 1.33, 1.55, 1.9];
+
+const THOROUGH: Stage = {
+  starts: { 4: MORE_STARTS, 8: MORE_STARTS },
+  refinements: [0.9, 0.96, 1.04, 1.1],
+  steps: [16, 0.75, 1.15],
+  reach: 1,
+  rounds: 2,
+};
+
+/** The same stages stand in codebook-block.as.ts. The best effort begins with the fast one: it is never worse. */
+const STAGES: Readonly<Record<Effort, readonly Stage[]>> = { fast: [QUICK], best: [QUICK, THOROUGH] };
 
 function usable(importance: Float32Array | null): number {
   if (!importance) return 0;
@@ -205,6 +206,7 @@ function guessScale(center: number, { x, w }: BlockInput, from: number, to: numb
 /** Lines found for a sub-block, and the scale that fits the best set of them. */
 interface SubLines {
   readonly tried: Choice[][];
+  readonly guess: number;
   fitted: number;
   score: number;
 }
@@ -255,14 +257,14 @@ function chooseCode(shape: CodebookShape, lines: SubLines, step: number, reach: 
   return best;
 }
 
-function chooseStep(shape: CodebookShape, subs: readonly SubLines[], plan: Plan): number {
-  const [count, from, to] = plan.steps;
+function chooseStep(shape: CodebookShape, subs: readonly SubLines[], stage: Stage): number {
+  const [count, from, to] = stage.steps;
   const most = Math.max(...subs.map(({ fitted }) => fitted));
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < count; i++) {
     const step = (most / 31) * (from + ((to - from) * i) / (count - 1));
-    const error = subs.reduce((total, lines) => total + chooseCode(shape, lines, step, plan.reach).error, 0);
+    const error = subs.reduce((total, lines) => total + chooseCode(shape, lines, step, stage.reach).error, 0);
     if (error < least) {
       least = error;
       best = step;
@@ -285,17 +287,23 @@ function fitStep(choices: readonly Choice[][], codes: Uint8Array): number {
   return den > 0 ? num / den : 0;
 }
 
-function collectLines(shape: CodebookShape, input: BlockInput, plan: Plan): SubLines[] {
+/** No lines yet, and the guessed scale, for each sub-block. */
+function guessScales(shape: CodebookShape, input: BlockInput): SubLines[] {
   const size = shape.groupsPerScale * shape.book().dimension;
   return Array.from({ length: 256 / size }, (_, j) => {
     const guess = guessScale(shape.center, input, j * size, (j + 1) * size);
-    const lines: SubLines = { tried: [], fitted: guess, score: -1 };
-    for (const factor of plan.starts[shape.book().dimension])
-      addLines(lines, searchSub(shape, input, j, factor * guess));
-    for (const factor of plan.refinements) {
+    return { tried: [], guess, fitted: guess, score: -1 };
+  });
+}
+
+function collectLines(shape: CodebookShape, input: BlockInput, stage: Stage, subs: SubLines[]): void {
+  subs.forEach((lines, j) => {
+    for (const factor of stage.starts[shape.book().dimension]) {
+      addLines(lines, searchSub(shape, input, j, factor * lines.guess));
+    }
+    for (const factor of stage.refinements) {
       addLines(lines, searchSub(shape, input, j, factor * lines.fitted));
     }
-    return lines;
   });
 }
 
@@ -325,26 +333,52 @@ interface EncodedBlock {
   /** f16 bits. */
   readonly d: number;
   readonly block: CodebookBlock;
+  /** Change of the weighted squared error against a block of zeros. */
+  readonly error: number;
+}
+
+/**
+ * Chooses d and scale codes on the lines found so far, searches there, fits d.
+ * @returns the outcomes with their error changes.
+ */
+function settle(
+  shape: CodebookShape,
+  input: BlockInput,
+  stage: Stage,
+  subs: readonly SubLines[],
+): EncodedBlock[] {
+  const outcomes: EncodedBlock[] = [];
+  let step = chooseStep(shape, subs, stage);
+  for (let round = 0; round < stage.rounds; round++) {
+    const d = roundD(shape, step);
+    const rounded = f16ToF32(d) * shape.unit;
+    const codes = Uint8Array.from(subs, (lines) => chooseCode(shape, lines, rounded, stage.reach).code);
+    const choices = subs.map((_, j) => searchSub(shape, input, j, rounded * (2 * codes[j] + 1)));
+    step = fitStep(choices, codes);
+    const block = toBlock(choices, codes, input.minus);
+    for (const bits of [d, roundD(shape, step)]) {
+      outcomes.push({ d: bits, block, error: totalError(choices, codes, f16ToF32(bits) * shape.unit) });
+    }
+    choices.forEach((sub, j) => {
+      addLines(subs[j], sub);
+    });
+  }
+  return outcomes;
 }
 
 /** The block; undefined where zeros are best. */
-function encodeBlock(shape: CodebookShape, input: BlockInput, plan: Plan): EncodedBlock | undefined {
+function encodeBlock(
+  shape: CodebookShape,
+  input: BlockInput,
+  stages: readonly Stage[],
+): EncodedBlock | undefined {
   if (!input.x.some((x) => x >= SMALLEST)) return undefined;
-  const subs = collectLines(shape, input, plan);
-  let step = chooseStep(shape, subs, plan);
-  let least = 0; // what a block of zeros has: never worse than that
+  const subs = guessScales(shape, input);
   let best: EncodedBlock | undefined;
-  for (let round = 0; round < plan.rounds; round++) {
-    const d = roundD(shape, step);
-    const rounded = f16ToF32(d) * shape.unit;
-    const codes = Uint8Array.from(subs, (lines) => chooseCode(shape, lines, rounded, plan.reach).code);
-    const choices = subs.map((_, j) => searchSub(shape, input, j, rounded * (2 * codes[j] + 1)));
-    step = fitStep(choices, codes);
-    for (const bits of [d, roundD(shape, step)]) {
-      const error = totalError(choices, codes, f16ToF32(bits) * shape.unit);
-      if (error >= least) continue;
-      least = error;
-      best = { d: bits, block: toBlock(choices, codes, input.minus) };
+  for (const stage of stages) {
+    collectLines(shape, input, stage, subs);
+    for (const outcome of settle(shape, input, stage, subs)) {
+      if (outcome.error < (best?.error ?? 0)) best = outcome;
     }
   }
   return best;
@@ -357,7 +391,7 @@ export function codebookEncoder(shape: CodebookShape): RowEncoder {
     for (let at = 0, out = 0; at < src.length; at += 256, out += shape.blockBytes) {
       const weights = importance?.subarray(at, at + 256) ?? null;
       const input = readBlock(src.subarray(at, at + 256), weights, shape.book().dimension);
-      const found = encodeBlock(shape, input, PLANS[effort]);
+      const found = encodeBlock(shape, input, STAGES[effort]);
       dst.fill(0, out, out + shape.blockBytes);
       if (!found) continue;
       view.setUint16(out, found.d, true);

@@ -4,7 +4,9 @@
  * At scale `s` a point `g` costs a group `sum_k w_k (s g_k - |x_k|)^2`, which is the cost of its low half (the first
  * half of the components) plus that of its high half. A half takes few values (3^4 = 81, or 8^2 = 64), so both
  * halves' costs are tabulated, and the points are walked low half by low half: a point then costs one load and one
- * minimum. Costs are counted from the best level of each component: differences survive f32 beside an outlier.
+ * minimum. Costs are counted from the best level of each component, for two reasons: differences survive f32 beside
+ * an outlier, and no cost is negative, so that a low half which alone costs more than the best point so far, in all
+ * four lanes, is skipped with all its points.
  *
  * Where the number of minus signs of a group must be even and is odd, one sign flips, at a cost of
  * `4 s min_k(w_k |x_k| g_k)`: either in the low or in the high half. A second table holds the cost with that flip.
@@ -148,6 +150,10 @@ export function searchPlain(list: usize): v128 {
   for (let pairs: u32 = load<u16>(list, 2); pairs != 0; pairs = load<u16>(list, 2)) {
     const low: u32 = load<u16>(list);
     list += 4;
+    if (!v128.any_true(i32x4.lt_u(v128.load(<usize>low, LOW_TABLE), best))) {
+      list += pairs << 2;
+      continue;
+    }
     let a = i32x4.splat(0x7f7fffff);
     let b = a;
     const end = list + (pairs << 2);
@@ -172,6 +178,10 @@ export function searchFlip(list: usize, even: usize): v128 {
   for (let pairs: u32 = load<u16>(list, 2); pairs != 0; pairs = load<u16>(list, 2)) {
     const low: u32 = load<u16>(list);
     list += 4;
+    if (!v128.any_true(i32x4.lt_u(v128.load(<usize>low, LOW_TABLE), best))) {
+      list += pairs << 2;
+      continue;
+    }
     let least = i32x4.splat(0x7f7fffff);
     let flipped = least;
     const end = list + (pairs << 2);
