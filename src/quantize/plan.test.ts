@@ -16,8 +16,10 @@ const OPTIONS: QuantizeOptions = {
   version: '1.2.3',
 };
 
-function open(tensors: TestTensor[] = TENSORS, metadata = phiMetadata(2)): Promise<GgufFile> {
-  return readGguf(memorySource(buildModel(tensors, metadata), 'm.gguf'));
+const MODEL = buildModel(TENSORS, phiMetadata(2));
+
+function open(tensors?: TestTensor[], metadata = phiMetadata(2)): Promise<GgufFile> {
+  return readGguf(memorySource(tensors ? buildModel(tensors, metadata) : MODEL, 'm.gguf'));
 }
 
 /** Formats by tensor name of the first file. */

@@ -29,11 +29,11 @@ const ROOT = mkdtempSync(path.join(os.tmpdir(), 'bitmill-run-'));
 afterAll(() => rmSync(ROOT, { recursive: true }));
 
 /** A model with a tensor of several chunks. */
-const TENSORS = [...phiTensors(1, 128), { name: 'blk.1.ffn_up.weight', shape: [128, 20000] }];
+const TENSORS = [...phiTensors(1, 128), { name: 'blk.1.ffn_up.weight', shape: [128, 12000] }];
 const MODEL = buildModel(TENSORS, phiMetadata(2));
 const IMATRIX = buildImportance(TENSORS);
 const OPTIONS: QuantizeOptions = {
-  mixtures: ['Q8_0', 'IQ4_NL', 'BF16', 'F16'],
+  mixtures: ['Q8_0', 'Q5_0', 'BF16', 'F16'],
   recipes: recipeSet('llama.cpp-2026'),
   effort: 'fast',
   imatrix: IMATRIX,
@@ -77,7 +77,7 @@ const expected = await hashes(whole);
 
 test('every tensor holds what its format makes of the whole tensor, and the manifest has its hash', async () => {
   const source = await readGguf(memorySource(MODEL));
-  for (const type of ['Q8_0', 'IQ4_NL', 'BF16', 'F16']) {
+  for (const type of ['Q8_0', 'Q5_0', 'BF16', 'F16']) {
     const file = await openGguf(path.join(whole, `m-${type}.gguf`));
     for (const tensor of file.tensors) {
       const original = source.find(tensor.name);
@@ -106,7 +106,7 @@ test('nothing but the files and the manifest is left', () => {
   expect(readdirSync(whole).sort()).toEqual([
     'm-BF16.gguf',
     'm-F16.gguf',
-    'm-IQ4_NL.gguf',
+    'm-Q5_0.gguf',
     'm-Q8_0.gguf',
     'manifest.json',
   ]);
@@ -142,7 +142,7 @@ test('each chunk is read once, and encoded once for all files that want it', asy
   await quantize(newFolder(), { executor: counting, options: { mixtures: ['Q8_0', same, 'F16'] } });
   const source = await readGguf(memorySource(MODEL));
   expect(read).toBe(source.tensors.reduce((sum, { bytes }) => sum + bytes, 0));
-  expect(targets.filter((name) => name === 'Q8_0')).toHaveLength(9);
+  expect(targets.filter((name) => name === 'Q8_0')).toHaveLength(8);
 });
 
 /** A workspace that fails at its n-th write. */
@@ -170,7 +170,7 @@ function failing(after: number): (workspace: Workspace) => Workspace {
   });
 }
 
-test.each([0, 3, 4, 5, 9, 17, 30, 41, 47, 49])(
+test.each([0, 3, 4, 5, 9, 17, 30, 41, 44, 47])(
   'cut off after %i writes, a run resumes to the same bytes',
   async (n) => {
     const folder = newFolder();
@@ -184,7 +184,7 @@ test.each([0, 3, 4, 5, 9, 17, 30, 41, 47, 49])(
 
 test('a torn last line and damaged bytes cost only the chunks that they concern', async () => {
   const folder = newFolder();
-  await expect(quantize(folder, { wrap: failing(45) })).rejects.toThrow('simulated crash');
+  await expect(quantize(folder, { wrap: failing(42) })).rejects.toThrow('simulated crash');
   const journal = path.join(folder, '.bitmill-quantize.journal');
   writeFileSync(journal, readFileSync(journal, 'utf8').slice(0, -20));
   const partial = path.join(folder, 'm-Q8_0.gguf.partial');
