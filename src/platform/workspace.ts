@@ -1,6 +1,6 @@
 /** A folder of the file system as the workspace of a quantization, and SHA-256. */
 import { createHash } from 'node:crypto';
-import { constants, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { BitmillError, inputError } from '../core/index.ts';
 import type { Hasher, PartialFile, Workspace } from '../quantize/index.ts';
@@ -69,6 +69,11 @@ export async function folderWorkspace(folder: string): Promise<Workspace> {
   const at = (name: string) => path.join(folder, name);
   return {
     name: folder,
+    free: () =>
+      statfs(folder).then(
+        ({ bavail, bsize }) => bavail * bsize,
+        () => undefined,
+      ),
     openPartial: (name, size, fresh) =>
       guard(at(name) + PARTIAL, () => openPartial(at(name) + PARTIAL, size, fresh)),
     hasPartial: (name, size) => hasSize(at(name) + PARTIAL, size),

@@ -2,11 +2,11 @@
  * Our quantized files in llama.cpp: every file type loads, has the formats and tensor sizes that llama.cpp gives
  * the same model, and loses about as much. And importance matrices, read in both forms and written back.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { DATA, llamaOracle } from '../../test/oracle.ts';
+import { DATA, type LlamaOracle, llamaOracle } from '../../test/oracle.ts';
 import { type Executor, silentProgress } from '../core/index.ts';
 import { importanceFor, readImportanceMatrix, writeImportanceMatrix } from '../imatrix/index.ts';
 import { folderWorkspace, openFile, openGguf, sha256, workerPool } from '../platform/index.ts';
@@ -113,6 +113,27 @@ function divergence(base: Float32Array, other: Float32Array, vocab: number): num
   return total / (rows - (rows >> 1));
 }
 
+/** The loss of a quantized file: its mean divergence from the model, on one text. */
+function measure(peers: LlamaOracle, model: string): { loss(file: string): number } {
+  const logitsOf = (file: string, tokens?: Int32Array) => {
+    const peer = peers.Peer.open(file, { threads: 2, nCtx: TOKENS, kvType: 'F32', flashAttn: 'off' });
+    try {
+      const ids = tokens ?? evaluationTokens((text) => peer.tokenize(text, { addSpecial: false }));
+      return { ids, logits: peer.logits(ids), vocab: peer.vocabSize };
+    } finally {
+      peer.close();
+    }
+  };
+  const base = logitsOf(fixture(model, 'gguf'));
+  return {
+    loss: (file) => {
+      const { logits } = logitsOf(file, base.ids);
+      expect(logits.every(Number.isFinite), file).toBe(true);
+      return divergence(base.logits, logits, base.vocab);
+    },
+  };
+}
+
 describe.skipIf(skip !== undefined).each(['a-phi3', 'b-llama'])('%s quantized by us', (model) => {
   const folder = path.join(ROOT, model);
 
@@ -137,31 +158,34 @@ describe.skipIf(skip !== undefined).each(['a-phi3', 'b-llama'])('%s quantized by
 
   test('loads in llama.cpp and loses about as much as its own files', () => {
     if (typeof oracle === 'string') return;
-    const open = (file: string) =>
-      oracle.Peer.open(file, { threads: 2, nCtx: TOKENS, kvType: 'F32', flashAttn: 'off' });
-    const base = open(fixture(model, 'gguf'));
-    const tokens = evaluationTokens((text) => base.tokenize(text, { addSpecial: false }));
-    const reference = base.logits(tokens);
-    const { vocabSize } = base;
-    base.close();
+    const { loss } = measure(oracle, model);
     const losses: string[] = [];
     const ratios: Record<string, number> = {};
     for (const [type, { kld_mean }] of Object.entries(expectations(model))) {
       const file = path.join(folder, `${model}-${type}.gguf`);
       if (!existsSync(file)) continue;
-      const peer = open(file);
-      const logits = peer.logits(tokens);
-      peer.close();
-      expect(logits.every(Number.isFinite), type).toBe(true);
-      const loss = divergence(reference, logits, vocabSize);
-      losses.push(`${type} ${loss.toFixed(4)} (${kld_mean.toFixed(4)})`);
-      ratios[type] = loss / kld_mean;
+      const lost = loss(file);
+      losses.push(`${type} ${lost.toFixed(4)} (${kld_mean.toFixed(4)})`);
+      ratios[type] = lost / kld_mean;
     }
     console.warn(`${model}, KL divergence by file type (llama.cpp's): ${losses.join(', ')}`);
     // The figures of Q4_0 and Q4_1 there are wrong: a fault of the build that made them.
     for (const [type, ratio] of Object.entries(ratios)) {
       if (!/^Q4_[01]$/.test(type)) expect(ratio, type).toBeLessThan(SLACK);
     }
+  });
+
+  test('loses no more on the same tokens than the files that llama.cpp made', () => {
+    const theirs = path.join(FIXTURES, `${model}-quants`);
+    if (typeof oracle === 'string' || !existsSync(theirs)) return;
+    const { loss } = measure(oracle, model);
+    const lines: string[] = [];
+    for (const name of readdirSync(theirs)) {
+      const [ours, other] = [path.join(folder, `${model}-${name}`), path.join(theirs, name)].map(loss);
+      lines.push(`${name} ${(ours / other).toFixed(3)}`);
+      expect(ours / other, name).toBeLessThan(1.05);
+    }
+    console.warn(`${model}, KL divergence against llama.cpp's own files: ${lines.join(', ')}`);
   });
 
   test('its importance matrix says the same as llama.cpp reads, and in both forms', async () => {

@@ -239,6 +239,13 @@ test('the manifest keeps the files of other runs into the same folder', async ()
   expect(Object.keys(manifest.runs)).toHaveLength(2);
 });
 
+test('a disk that is too small is said so before anything is written', async () => {
+  const folder = newFolder();
+  const wrap = (workspace: Workspace): Workspace => ({ ...workspace, free: async () => 2 ** 20 });
+  await expect(quantize(folder, { wrap })).rejects.toThrow(/: the files take \d+\.\d MiB, but 1\.0 MiB are free$/);
+  expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
+});
+
 test('a weight that is not finite is named with its tensor and index', async () => {
   const values = new Float32Array(256).fill(1);
   values[200] = Number.NaN;

@@ -228,28 +228,65 @@ async function hashOf(workspace: Workspace, name: string, newHasher: NewHasher):
   }
 }
 
-/** Opens what is to be written; files that are whole already, with the right hash, are left alone. */
-async function openOutputs(
+/** What stands of an output from earlier runs. */
+interface Standing {
+  readonly planned: PlannedFile;
+  /** SHA-256 of the file if it is whole, with the right hash; it is left alone. */
+  readonly sha256: string | undefined;
+  /** Whether there is nothing of it to go on from. */
+  readonly fresh: boolean;
+}
+
+async function inspectOutputs(
   plan: Plan,
   key: string,
   journal: Journal,
   { workspace, newHasher }: RunSettings,
-): Promise<Output[]> {
+): Promise<Standing[]> {
   const before = await finishedBefore(workspace, key);
+  const found: Standing[] = [];
+  for (const planned of plan.files) {
+    const { name, layout } = planned;
+    const sha256 = journal.whole(name) ?? before.get(name);
+    const whole = sha256 !== undefined && (await workspace.hasWhole(name, layout.size));
+    if (whole && (await hashOf(workspace, name, newHasher)) === sha256) {
+      found.push({ planned, sha256, fresh: false });
+    } else {
+      const fresh = journal.state !== 'resumed' || !(await workspace.hasPartial(name, layout.size));
+      found.push({ planned, sha256: undefined, fresh });
+    }
+  }
+  return found;
+}
+
+/** Throws if the folder's disk cannot hold the files that are not begun yet. */
+async function checkSpace(found: readonly Standing[], workspace: Workspace): Promise<void> {
+  const needed = found.reduce((sum, { fresh, planned }) => sum + (fresh ? planned.layout.size : 0), 0);
+  const free = await workspace.free();
+  if (free === undefined || free >= needed) return;
+  const [has, wants] = [free, needed].map((bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`);
+  throw new BitmillError('resources', `${workspace.name}: the files take ${wants}, but ${has} are free`, {
+    hint: 'ask for fewer types at once, or for another folder',
+  });
+}
+
+/** Opens what is to be written. @throws resources error: the disk is too small. */
+async function openOutputs(
+  plan: Plan,
+  key: string,
+  journal: Journal,
+  settings: RunSettings,
+): Promise<Output[]> {
+  const found = await inspectOutputs(plan, key, journal, settings);
+  await checkSpace(found, settings.workspace);
   const outputs: Output[] = [];
   try {
-    for (const planned of plan.files) {
+    for (const { planned, sha256, fresh } of found) {
       const { name, layout } = planned;
-      const sha256 = journal.whole(name) ?? before.get(name);
-      const whole = sha256 !== undefined && (await workspace.hasWhole(name, layout.size));
-      if (whole && (await hashOf(workspace, name, newHasher)) === sha256) {
-        outputs.push({ planned, partial: undefined, sha256 });
-        continue;
-      }
-      const fresh = journal.state !== 'resumed' || !(await workspace.hasPartial(name, layout.size));
-      const partial = await workspace.openPartial(name, layout.size, fresh);
-      outputs.push({ planned, partial, sha256: undefined });
-      await partial.write(0, layout.header);
+      const partial =
+        sha256 === undefined ? await settings.workspace.openPartial(name, layout.size, fresh) : undefined;
+      outputs.push({ planned, partial, sha256 });
+      await partial?.write(0, layout.header);
     }
   } catch (error) {
     for (const { partial } of outputs) await partial?.close();

@@ -22,6 +22,8 @@ export interface Log {
 export interface Workspace {
   /** The folder, for messages. */
   readonly name: string;
+  /** Free bytes of its disk; undefined where that is not known. */
+  free(): Promise<number | undefined>;
   /** Makes or opens a partial file of `size` bytes; bytes never written are zero. @param fresh drops old content. */
   openPartial(name: string, size: number, fresh: boolean): Promise<PartialFile>;
   /** Whether the partial, or the whole file, stands there with that size. */
