@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** `unit` needs Node alone; `oracle` compares with llama.cpp and skips, with the reason, where it is missing. */
+/**
+ * `unit` needs Node alone; `oracle` compares with llama.cpp and skips, with the reason, where it is missing;
+ * `browser` drives Debian's Chromium and skips likewise.
+ */
 export default defineConfig({
   test: {
     testTimeout: 120_000,
@@ -19,6 +22,13 @@ export default defineConfig({
           name: 'oracle',
           include: ['src/**/*.oracle.test.ts', 'test/**/*.oracle.test.ts'],
           testTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['src/**/*.browser.test.ts', 'test/**/*.browser.test.ts'],
+          testTimeout: 120_000,
         },
       },
     ],

@@ -38,6 +38,11 @@ function timed(work, weights, seconds) {
   return { result, rate: (1000 * weights) / best };
 }
 
+/** Both exact (rows that the format holds without loss) is a draw. */
+function ratio(ours, theirs) {
+  return ours === 0 && theirs === 0 ? 1 : ours / theirs;
+}
+
 function measure(oracle, name, effort, families, seconds) {
   const format = FORMATS[name];
   const rows = [];
@@ -56,10 +61,10 @@ function measure(oracle, name, effort, families, seconds) {
       format: name,
       effort,
       family,
-      error_ratio: qa.error / qb.error,
+      error_ratio: ratio(qa.error, qb.error),
       gain: qa.gain,
       peer_gain: qb.gain,
-      matched_ratio: qa.matchedError / qb.matchedError,
+      matched_ratio: ratio(qa.matchedError, qb.matchedError),
       mweights_per_s: a.rate / 1e6,
       peer_mweights_per_s: b.rate / 1e6,
       speed_ratio: a.rate / b.rate,

@@ -7,7 +7,8 @@ import { decode, FORMATS } from '../dist/quants/index.js';
 
 const CACHE = process.env.BITMILL_TEST_CACHE ?? path.join(os.homedir(), '.cache', 'bitmill');
 
-function uniform(seed) {
+/** Uniform numbers in (0, 1), seeded (mulberry32). */
+export function uniform(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -23,13 +24,23 @@ function normal(seed) {
 }
 
 /** Lognormal importance with spread sigma; a share of the columns is 100 times heavier. */
-function importanceOf(cols, seed, sigma, outliers) {
+export function importanceOf(cols, seed, sigma, outliers) {
   const gauss = normal(seed);
   const random = uniform(seed + 1);
   return Float32Array.from(
     { length: cols },
     () => Math.exp(sigma * gauss()) * (random() < outliers ? 100 : 1),
   );
+}
+
+/** Student-t numbers with 5 degrees of freedom: heavy tails, as trained weights have. */
+export function studentT(seed) {
+  const gauss = normal(seed);
+  return () => {
+    let chi = 0;
+    for (let i = 0; i < 5; i++) chi += gauss() ** 2;
+    return gauss() / Math.sqrt(chi / 5);
+  };
 }
 
 function synthetic(rows, cols, next, scale) {
@@ -44,15 +55,11 @@ const FAMILIES = {
     importance: importanceOf(1536, 2, 0.5, 0),
   }),
   /** Student-t(5) rows, wide importance with outlier columns. */
-  heavy: (rows) => {
-    const gauss = normal(3);
-    const next = () => {
-      let chi = 0;
-      for (let i = 0; i < 5; i++) chi += gauss() ** 2;
-      return gauss() / Math.sqrt(chi / 5);
-    };
-    return { x: synthetic(rows, 1536, next, 0.02), cols: 1536, importance: importanceOf(1536, 4, 1, 0.004) };
-  },
+  heavy: (rows) => ({
+    x: synthetic(rows, 1536, studentT(3), 0.02),
+    cols: 1536,
+    importance: importanceOf(1536, 4, 1, 0.004),
+  }),
   /** all-MiniLM-L6-v2, `output.dense.weight` of layer 3: f32, 384 x 1536. */
   minilm: (rows) => {
     const bytes = readFileSync(path.join(CACHE, 'minilm.safetensors'));

@@ -42,7 +42,7 @@ export function violations(file, text) {
   const isTest = /\.(test|cases)\.ts$/.test(file);
   for (const match of text.matchAll(IMPORT)) {
     const target = match[1] ?? match[2] ?? match[3];
-    const line = text.slice(0, match.index).split('\n').length;
+    const line = text.slice(0, match.index + match[0].search(/\S/)).split('\n').length;
     const where = `${file}:${line}`;
     if (target.startsWith('node:')) {
       if (!NODE_FOLDERS.has(folder) && !file.endsWith('.node.ts') && !isTest) {

@@ -3,4 +3,6 @@
  * Files, threads and caches of Node are behind `bitmill/node`.
  */
 export * from './core/index.ts';
+export * from './gguf/index.ts';
+export * from './hf/index.ts';
 export * from './quants/index.ts';

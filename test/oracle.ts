@@ -25,8 +25,13 @@ export interface GgmlOracle {
     imatrix?: Float32Array | null,
   ): Uint8Array;
   dequantize(type: string, bytes: Uint8Array, weights: number): Float32Array;
+  /** The libraries themselves, for what the oracle does not wrap. */
+  native(): { base: { func(name: string, result: string, parameters: string[]): NativeFunction } };
   unavailable(): string | null;
 }
+
+/** A C function of libggml-base, bound by koffi; typed arrays pass as pointers. */
+export type NativeFunction = (...args: unknown[]) => unknown;
 
 export interface PeerModel {
   readonly vocabSize: number;

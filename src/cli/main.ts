@@ -1,21 +1,21 @@
 /** The command line: parses, runs one command, turns errors into one line and an exit code. */
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { BitmillError, EXIT_CODES } from '../core/index.ts';
 import { COMMANDS } from './commands/index.ts';
 import { colours } from './terminal.ts';
-
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+import { VERSION } from './version.ts';
 
 function buildProgram(): Command {
   const program = new Command('bitmill')
     .description('Mill language models down to a few bits per weight.')
-    .version(version)
+    .version(VERSION)
     .showHelpAfterError('(see bitmill COMMAND --help)')
     .exitOverride();
+  const run = async (args: readonly string[]) =>
+    void (await buildProgram().parseAsync(args, { from: 'user' }));
   for (const define of COMMANDS) {
     const command = new Command().exitOverride();
-    define(command);
+    define(command, run);
     program.addCommand(command.copyInheritedSettings(program));
   }
   return program;

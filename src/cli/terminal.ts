@@ -50,7 +50,9 @@ export function terminalProgress(options: { quiet?: boolean } = {}): Progress {
 
 /** A table with aligned columns; numbers (by `right`) to the right. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const widths = rows[0].map((_, column) =>
+    rows.reduce((width, row) => Math.max(width, row[column].length), 0),
+  );
   return rows
     .map((row) =>
       row

@@ -46,6 +46,8 @@ export interface Checkpoint {
   json(file: string): Promise<unknown>;
   /** A text file, UTF-8 (chat_template.jinja, README.md); undefined if absent. */
   text(file: string): Promise<string | undefined>;
+  /** A small binary file (tokenizer.model); undefined if absent. */
+  bytes(file: string): Promise<Uint8Array | undefined>;
   /** Little-endian data bytes of a tensor, all or a range. Fresh memory. */
   read(tensor: string, offset?: number, length?: number): Promise<Uint8Array>;
   close(): Promise<void>;

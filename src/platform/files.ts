@@ -1,12 +1,13 @@
 /** Files as byte sources and sinks, and output that appears whole or not at all. */
-import { constants, type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { constants, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BitmillError, type ByteSink, type ByteSource, checkRange, inputError } from '../core/index.ts';
 
 /** Largest single read or write passed to the system; larger ones are split (Linux stops at 2 GiB). */
 const MAX_TRANSFER = 1 << 30;
 
-function isErrno(error: unknown, code: string): boolean {
+/** Whether an error is one of the system's with that code, such as `ENOENT`. */
+export function isErrno(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
@@ -14,6 +15,7 @@ function isErrno(error: unknown, code: string): boolean {
 export function fileError(file: string, error: unknown): BitmillError {
   const message = error instanceof Error ? error.message : String(error);
   if (isErrno(error, 'ENOENT')) return inputError(file, 'no such file or folder');
+  if (isErrno(error, 'ENOTDIR')) return inputError(file, 'is not a folder');
   if (isErrno(error, 'EISDIR')) return inputError(file, 'is a folder, not a file');
   if (isErrno(error, 'ENOSPC'))
     return new BitmillError('resources', `${file}: the disk is full`, { cause: error });
@@ -114,4 +116,14 @@ export async function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Largest file that readSmallText reads: a token, a reference. */
+const SMALL_TEXT = 64 * 1024;
+
+/** Text of a small file; undefined where there is none. */
+export async function readSmallText(file: string): Promise<string | undefined> {
+  const info = await stat(file).catch(() => undefined);
+  if (!info?.isFile() || info.size > SMALL_TEXT) return undefined;
+  return readFile(file, 'utf8').catch(() => undefined);
 }

@@ -1,11 +1,13 @@
 /** Entry file of a worker thread: runs jobs by name. Adding a job = one line in JOBS. */
 import { parentPort } from 'node:worker_threads';
+import { convertJob } from '../convert/index.ts';
 import { BitmillError, type Job } from '../core/index.ts';
 import { encodeJob } from '../quants/index.ts';
 import type { WorkerReply, WorkerRequest } from './workers.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: jobs of different types share one table; callers are typed by Job.
-const JOBS = new Map<string, Job<any, any>>([encodeJob].map((job) => [job.name, job]));
+const ALL: readonly Job<any, any>[] = [encodeJob, convertJob];
+const JOBS = new Map(ALL.map((job) => [job.name, job]));
 
 function failure(error: unknown): NonNullable<WorkerReply['error']> {
   if (!(error instanceof Error)) return { message: String(error) };

@@ -67,6 +67,8 @@ class WorkerPool implements Executor {
       const waiting = this.#queue.shift();
       if (!waiting) return;
       this.#running.set(waiting.request.id, { worker, waiting });
+      // A worker keeps the process alive while it works, not while it waits.
+      worker.ref();
       worker.postMessage(waiting.request, waiting.transfer as ArrayBuffer[]);
     }
   }
@@ -77,7 +79,6 @@ class WorkerPool implements Executor {
     const worker = new Worker(ENTRY);
     worker.on('message', (reply: WorkerReply) => this.#finish(worker, reply));
     worker.on('error', (error) => this.#lose(worker, error));
-    worker.unref();
     this.#all.push(worker);
     return worker;
   }
@@ -85,6 +86,7 @@ class WorkerPool implements Executor {
   #finish(worker: Worker, reply: WorkerReply): void {
     const entry = this.#running.get(reply.id);
     this.#running.delete(reply.id);
+    worker.unref();
     this.#idle.push(worker);
     if (reply.error) {
       const { message, stack, kind } = reply.error;

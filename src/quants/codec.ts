@@ -33,6 +33,11 @@ function encodeKernel(format: TensorFormat): Kernel | undefined {
   return encode;
 }
 
+/** Whether weights can be stored in a format, by a kernel or in plain TypeScript. */
+export function canEncode(format: TensorFormat): boolean {
+  return format.encode !== undefined || format.kernel !== undefined;
+}
+
 /** Throws unless rows of `cols` weights can be stored in `format`. */
 export function checkRowLength(format: TensorFormat, cols: number): void {
   if (cols % format.blockSize !== 0) {

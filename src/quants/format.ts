@@ -70,6 +70,26 @@ export function perBlock(
   };
 }
 
+/** An `encode` from a function that encodes the weights of `src` from `from` on into the block at byte `at`. */
+export function encodeBlocks(
+  blockBytes: number,
+  blockSize: number,
+  block: (
+    src: Float32Array,
+    importance: Float32Array | null,
+    from: number,
+    dst: Uint8Array,
+    at: number,
+    effort: Effort,
+  ) => void,
+): RowEncoder {
+  return (src, dst, importance, effort) => {
+    for (let b = 0; b < src.length / blockSize; b++) {
+      block(src, importance, b * blockSize, dst, b * blockBytes, effort);
+    }
+  };
+}
+
 /** Bytes of `weights` weights (whole blocks) in a format; exact up to 2^53. */
 export function formatBytes(format: TensorFormat, weights: number): number {
   return (weights / format.blockSize) * format.blockBytes;

@@ -19,8 +19,17 @@ export interface EncodeInput {
 }
 
 export interface EncodeOutput {
-  /** One per target, in order. */
+  /** One per target, in order; none where a weight is not finite. */
   readonly encoded: Uint8Array[];
+  /** Time that each took. */
+  readonly milliseconds: number[];
+  /** Index of the first weight that is NaN or infinite, with its value; such weights are not to be trusted. */
+  readonly nonFinite: { readonly index: number; readonly value: number } | null;
+}
+
+function findNonFinite(weights: Float32Array): EncodeOutput['nonFinite'] {
+  const index = weights.findIndex((weight) => !Number.isFinite(weight));
+  return index < 0 ? null : { index, value: weights[index] };
 }
 
 export const encodeJob: Job<EncodeInput, EncodeOutput> = {
@@ -28,10 +37,17 @@ export const encodeJob: Job<EncodeInput, EncodeOutput> = {
   run: ({ source, bytes, cols, targets }) => {
     const format = FORMATS[source];
     const weights = decode(format, bytes, (bytes.length / format.blockBytes) * format.blockSize);
-    const encoded = targets.map(({ format: target, importance, effort }) =>
-      target === source ? bytes.slice() : encode(FORMATS[target], weights, cols, { importance, effort }),
-    );
-    return { encoded };
+    const nonFinite = findNonFinite(weights);
+    if (nonFinite) return { encoded: [], milliseconds: [], nonFinite };
+    const milliseconds: number[] = [];
+    const encoded = targets.map(({ format: target, importance, effort }) => {
+      const start = performance.now();
+      const done =
+        target === source ? bytes.slice() : encode(FORMATS[target], weights, cols, { importance, effort });
+      milliseconds.push(performance.now() - start);
+      return done;
+    });
+    return { encoded, milliseconds, nonFinite };
   },
   transferOutput: ({ encoded }) => encoded.map((bytes) => bytes.buffer),
 };

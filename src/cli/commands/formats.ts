@@ -1,6 +1,6 @@
 /** `bitmill formats`: the tensor formats that bitmill knows. */
 import type { Command } from 'commander';
-import { FORMATS, type TensorFormat } from '../../quants/index.ts';
+import { canEncode, FORMATS, type TensorFormat } from '../../quants/index.ts';
 import { printJson, table } from '../terminal.ts';
 
 export function defineFormats(command: Command): void {
@@ -16,7 +16,7 @@ export function defineFormats(command: Command): void {
         block: format.blockSize,
         bytes: format.blockBytes,
         bits_per_weight: (8 * format.blockBytes) / format.blockSize,
-        encodes: format.encode !== undefined,
+        encodes: canEncode(format),
         needs_imatrix: format.requiresImportance === true,
         layout: format.layout,
       }));

@@ -1,5 +1,32 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
+import { defineCompare } from './compare.ts';
+import { defineConvert } from './convert.ts';
+import { defineDemo } from './demo.ts';
+import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
+import { defineHash } from './hash.ts';
+import { defineInspect } from './inspect.ts';
+import { definePull } from './pull.ts';
+import { defineQuantize } from './quantize.ts';
+import { defineMerge, defineSplit } from './split.ts';
 
-export const COMMANDS: readonly ((command: Command) => void)[] = [defineFormats];
+/** Runs another command of the program by its arguments; errors are thrown. */
+export type RunCommand = (args: readonly string[]) => Promise<void>;
+
+export type DefineCommand = (command: Command, run: RunCommand) => void;
+
+/** In the order of --help. */
+export const COMMANDS: readonly DefineCommand[] = [
+  definePull,
+  defineConvert,
+  defineQuantize,
+  defineDequantize,
+  defineInspect,
+  defineCompare,
+  defineHash,
+  defineSplit,
+  defineMerge,
+  defineFormats,
+  defineDemo,
+];

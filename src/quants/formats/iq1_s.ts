@@ -1,16 +1,36 @@
 /** IQ1_S: 8 sub-blocks of 32 weights `d * (2 scale + 1) * (point + shift)`; points of a 2048-point ternary grid, shift +-1/8. */
 import { f16ToF32 } from '../../core/index.ts';
 import { iq1Grid } from '../codebooks.ts';
-import { perBlock, type TensorFormat } from '../format.ts';
+import { perBlock, type RowEncoder, type TensorFormat, viewOf } from '../format.ts';
+import { type Iq1Layout, iq1Tables, searchIq1 } from '../iq1-search.ts';
+
+const LAYOUT: Iq1Layout = { points: 4, pointsAShift: 4 };
+const BYTES = 50;
+
+const encode: RowEncoder = (src, dst, importance, effort) => {
+  const view = viewOf(dst);
+  searchIq1(LAYOUT, src, importance, effort, (block, { d, multiples, points, shifts }) => {
+    const at = block * BYTES;
+    view.setUint16(at, d, true);
+    points.forEach((point, g) => {
+      view.setUint8(at + 2 + g, point & 255);
+    });
+    multiples.forEach((multiple, sub) => {
+      let high = (multiple << 12) | (shifts[4 * sub] << 15);
+      for (let g = 0; g < 4; g++) high |= (points[4 * sub + g] >> 8) << (3 * g);
+      view.setUint16(at + 34 + 2 * sub, high, true);
+    });
+  });
+};
 
 export const IQ1_S: TensorFormat = {
   name: 'IQ1_S',
   id: 19,
   blockSize: 256,
-  blockBytes: 50,
+  blockBytes: BYTES,
   kind: 'quantized',
   layout: 'd f16, qs[32] (low index bits), qh u16[8] (4 x 3 high index bits, 3-bit scale, shift sign)',
-  decode: perBlock(50, 256, (view, at, dst, out) => {
+  decode: perBlock(BYTES, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const grid = iq1Grid().values;
     for (let sub = 0; sub < 8; sub++) {
@@ -23,4 +43,8 @@ export const IQ1_S: TensorFormat = {
       }
     }
   }),
+  encode,
+  kernel: 'iq1_s',
+  kernelTables: iq1Tables,
+  requiresImportance: true,
 };

@@ -1,7 +1,22 @@
 /** IQ2_S: 16 sub-blocks of 16 weights; 8 weights at a time are a point of a 1024-point grid, with 8 free signs. */
 import { f16ToF32 } from '../../core/index.ts';
+import { type CodebookBlock, codebookEncoder } from '../codebook-search.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq2sGrid } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
+
+function pack(view: DataView, at: number, { points, signs, scales }: CodebookBlock): void {
+  for (let i = 0; i < 8; i++) {
+    let high = 0;
+    for (let g = 4 * i; g < 4 * i + 4; g++) {
+      view.setUint8(at + 2 + g, points[g] & 255);
+      view.setUint8(at + 34 + g, signs[g]);
+      high |= (points[g] >> 8) << (2 * (g & 3));
+    }
+    view.setUint8(at + 66 + i, high);
+    view.setUint8(at + 74 + i, scales[2 * i] | (scales[2 * i + 1] << 4));
+  }
+}
 
 export const IQ2_S: TensorFormat = {
   name: 'IQ2_S',
@@ -26,4 +41,16 @@ export const IQ2_S: TensorFormat = {
       }
     }
   }),
+  encode: codebookEncoder({
+    book: iq2sGrid,
+    signs: 'free',
+    groupsPerScale: 2,
+    unit: 0.125,
+    center: 0.0302,
+    blockBytes: 82,
+    pack,
+  }),
+  kernel: 'iq2_s',
+  kernelTables: () => codebookTables(iq2sGrid()),
+  requiresImportance: true,
 };

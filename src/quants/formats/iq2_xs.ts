@@ -1,7 +1,14 @@
 /** IQ2_XS: 16 sub-blocks of 16 weights; 8 weights at a time are a point of a 512-point grid, with signs of even parity. */
 import { f16ToF32 } from '../../core/index.ts';
+import { type CodebookBlock, codebookEncoder } from '../codebook-search.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq2xsGrid, signMask } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
+
+function pack(view: DataView, at: number, { points, signs, scales }: CodebookBlock): void {
+  for (let g = 0; g < 32; g++) view.setUint16(at + 2 + 2 * g, points[g] | ((signs[g] & 127) << 9), true);
+  for (let i = 0; i < 8; i++) view.setUint8(at + 66 + i, scales[2 * i] | (scales[2 * i + 1] << 4));
+}
 
 export const IQ2_XS: TensorFormat = {
   name: 'IQ2_XS',
@@ -24,4 +31,16 @@ export const IQ2_XS: TensorFormat = {
       }
     }
   }),
+  encode: codebookEncoder({
+    book: iq2xsGrid,
+    signs: 'group',
+    groupsPerScale: 2,
+    unit: 0.125,
+    center: 0.0305,
+    blockBytes: 74,
+    pack,
+  }),
+  kernel: 'iq2_xs',
+  kernelTables: () => codebookTables(iq2xsGrid()),
+  requiresImportance: true,
 };

@@ -1,7 +1,20 @@
 /** IQ2_XXS: 8 sub-blocks of 32 weights; 8 weights at a time are a point of a 256-point grid, with signs of even parity. */
 import { f16ToF32 } from '../../core/index.ts';
+import { type CodebookBlock, codebookEncoder } from '../codebook-search.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq2xxsGrid, signMask } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
+
+function pack(view: DataView, at: number, { points, signs, scales }: CodebookBlock): void {
+  for (let sub = 0; sub < 8; sub++) {
+    let word = scales[sub] << 28;
+    for (let g = 0; g < 4; g++) {
+      view.setUint8(at + 2 + 8 * sub + g, points[4 * sub + g]);
+      word |= (signs[4 * sub + g] & 127) << (7 * g);
+    }
+    view.setUint32(at + 6 + 8 * sub, word >>> 0, true);
+  }
+}
 
 export const IQ2_XXS: TensorFormat = {
   name: 'IQ2_XXS',
@@ -26,4 +39,16 @@ export const IQ2_XXS: TensorFormat = {
       }
     }
   }),
+  encode: codebookEncoder({
+    book: iq2xxsGrid,
+    signs: 'group',
+    groupsPerScale: 4,
+    unit: 0.125,
+    center: 0.0305,
+    blockBytes: 66,
+    pack,
+  }),
+  kernel: 'iq2_xxs',
+  kernelTables: () => codebookTables(iq2xxsGrid()),
+  requiresImportance: true,
 };

@@ -1,7 +1,24 @@
 /** IQ3_S: 8 sub-blocks of 32 weights; 4 weights at a time are a point of a 512-point grid, with free signs. */
 import { f16ToF32 } from '../../core/index.ts';
+import { type CodebookBlock, codebookEncoder } from '../codebook-search.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq3sGrid } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
+
+function pack(view: DataView, at: number, { points, signs, scales }: CodebookBlock): void {
+  for (let sub = 0; sub < 8; sub++) {
+    let high = 0;
+    for (let l = 0; l < 8; l++) {
+      view.setUint8(at + 2 + 8 * sub + l, points[8 * sub + l] & 255);
+      high |= (points[8 * sub + l] >> 8) << l;
+    }
+    view.setUint8(at + 66 + sub, high);
+    for (let l = 0; l < 4; l++) {
+      view.setUint8(at + 74 + 4 * sub + l, signs[8 * sub + 2 * l] | (signs[8 * sub + 2 * l + 1] << 4));
+    }
+  }
+  for (let i = 0; i < 4; i++) view.setUint8(at + 106 + i, scales[2 * i] | (scales[2 * i + 1] << 4));
+}
 
 export const IQ3_S: TensorFormat = {
   name: 'IQ3_S',
@@ -26,4 +43,15 @@ export const IQ3_S: TensorFormat = {
       }
     }
   }),
+  encode: codebookEncoder({
+    book: iq3sGrid,
+    signs: 'free',
+    groupsPerScale: 8,
+    unit: 1,
+    center: 0.111,
+    blockBytes: 110,
+    pack,
+  }),
+  kernel: 'iq3_s',
+  kernelTables: () => codebookTables(iq3sGrid()),
 };

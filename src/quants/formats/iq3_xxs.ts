@@ -1,7 +1,21 @@
 /** IQ3_XXS: 8 sub-blocks of 32 weights; 4 weights at a time are a point of a 256-point grid; signs of 8 have even parity. */
 import { f16ToF32 } from '../../core/index.ts';
+import { type CodebookBlock, codebookEncoder } from '../codebook-search.ts';
+import { codebookTables } from '../codebook-tables.ts';
 import { iq3xxsGrid, signMask } from '../codebooks.ts';
 import { perBlock, type TensorFormat } from '../format.ts';
+
+function pack(view: DataView, at: number, { points, signs, scales }: CodebookBlock): void {
+  for (let g = 0; g < 64; g++) view.setUint8(at + 2 + g, points[g]);
+  for (let sub = 0; sub < 8; sub++) {
+    let word = scales[sub] << 28;
+    for (let l = 0; l < 4; l++) {
+      const g = 8 * sub + 2 * l;
+      word |= ((signs[g] | (signs[g + 1] << 4)) & 127) << (7 * l);
+    }
+    view.setUint32(at + 66 + 4 * sub, word >>> 0, true);
+  }
+}
 
 export const IQ3_XXS: TensorFormat = {
   name: 'IQ3_XXS',
@@ -23,4 +37,16 @@ export const IQ3_XXS: TensorFormat = {
       }
     }
   }),
+  encode: codebookEncoder({
+    book: iq3xxsGrid,
+    signs: 'pair',
+    groupsPerScale: 8,
+    unit: 0.25,
+    center: 0.0267,
+    blockBytes: 98,
+    pack,
+  }),
+  kernel: 'iq3_xxs',
+  kernelTables: () => codebookTables(iq3xxsGrid()),
+  requiresImportance: true,
 };

@@ -29,6 +29,7 @@ export const F16: TensorFormat = {
   blockSize: 1,
   blockBytes: 2,
   kind: 'float',
+  kernel: 'f16',
   layout: 'IEEE binary16',
   decode: perBlock(2, 1, (view, at, dst, out) => {
     dst[out] = f16ToF32(view.getUint16(at, true));
@@ -42,6 +43,7 @@ export const BF16: TensorFormat = {
   blockSize: 1,
   blockBytes: 2,
   kind: 'float',
+  kernel: 'bf16',
   layout: 'bfloat16: the upper half of an IEEE binary32',
   decode: (src, dst) => {
     const view = viewOf(src);

@@ -1,6 +1,20 @@
 /** Q4_0: 32 weights `d * (q - 8)` with 4-bit q. */
 import { f16ToF32 } from '../../core/index.ts';
-import { perBlock, type TensorFormat } from '../format.ts';
+import { encodeBlocks, perBlock, type TensorFormat, viewOf } from '../format.ts';
+import {
+  type ByEffort,
+  encodeSingle,
+  packNibbles,
+  readBlock,
+  type ScaleSearch,
+  uniformGrid,
+} from '../symmetric.ts';
+
+const GRID = uniformGrid(-8, 7);
+const SEARCH: ByEffort<ScaleSearch> = {
+  fast: { starts: 4, reach: 0.92, ratio: 1.08, rounds: 2 },
+  best: { starts: 24, reach: 0.85, ratio: 1.055, rounds: 3 },
+};
 
 export const Q4_0: TensorFormat = {
   name: 'Q4_0',
@@ -8,6 +22,7 @@ export const Q4_0: TensorFormat = {
   blockSize: 32,
   blockBytes: 18,
   kind: 'quantized',
+  kernel: 'q4_0',
   layout: 'd f16, qs[16]; low nibbles are weights 0..15, high ones 16..31',
   decode: perBlock(18, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
@@ -16,5 +31,11 @@ export const Q4_0: TensorFormat = {
       dst[out + i] = d * ((q & 15) - 8);
       dst[out + 16 + i] = d * ((q >> 4) - 8);
     }
+  }),
+  encode: encodeBlocks(18, 32, (src, importance, from, dst, at, effort) => {
+    const codes = new Uint8Array(32);
+    const d = encodeSingle(GRID, readBlock(src, importance, from, 32), SEARCH[effort], codes);
+    viewOf(dst).setUint16(at, d, true);
+    packNibbles(dst, at + 2, codes);
   }),
 };

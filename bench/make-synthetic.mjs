@@ -1,0 +1,130 @@
+/**
+ * Writes a GGUF of Phi-3-mini's true shapes with synthetic heavy-tailed bf16 weights, for benchmarks of size:
+ *
+ *   node bench/make-synthetic.mjs OUT.gguf [--layers 32] [--imatrix OUT.imatrix.gguf]
+ *
+ * Full size (32 layers) is 3.82 G weights, 7.1 GiB. Rows are slices of one pool of Student-t(5) numbers at
+ * seeded offsets, so the file is written at disk speed and is the same every time. No tokenizer: it cannot chat.
+ */
+import { parseArgs } from 'node:util';
+import { f32, layoutGguf, str, strings, u32 } from '../dist/gguf/index.js';
+import { writeAtomically } from '../dist/platform/index.js';
+import { encode, FORMATS } from '../dist/quants/index.js';
+import { importanceOf, studentT, uniform } from './families.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { layers: { type: 'string', default: '32' }, imatrix: { type: 'string' } },
+});
+const [out] = positionals;
+if (!out) {
+  console.error('usage: node bench/make-synthetic.mjs OUT.gguf [--layers 32] [--imatrix FILE]');
+  process.exit(2);
+}
+
+const EMBEDDING = 3072;
+const FEED_FORWARD = 8192;
+const VOCABULARY = 32064;
+const POOL = 1 << 23;
+const layers = Number(values.layers);
+
+const matrix = (name, cols, rows) => ({ name, format: FORMATS.BF16, shape: [cols, rows] });
+const vector = (name, n) => ({ name, format: FORMATS.F32, shape: [n] });
+const specs = [
+  matrix('token_embd.weight', EMBEDDING, VOCABULARY),
+  vector('output_norm.weight', EMBEDDING),
+  matrix('output.weight', EMBEDDING, VOCABULARY),
+];
+for (let i = 0; i < layers; i++) {
+  specs.push(
+    vector(`blk.${i}.attn_norm.weight`, EMBEDDING),
+    vector(`blk.${i}.ffn_norm.weight`, EMBEDDING),
+    matrix(`blk.${i}.attn_qkv.weight`, EMBEDDING, 3 * EMBEDDING),
+    matrix(`blk.${i}.attn_output.weight`, EMBEDDING, EMBEDDING),
+    matrix(`blk.${i}.ffn_up.weight`, EMBEDDING, 2 * FEED_FORWARD),
+    matrix(`blk.${i}.ffn_down.weight`, FEED_FORWARD, EMBEDDING),
+  );
+}
+
+const metadata = new Map([
+  ['general.architecture', str('phi3')],
+  ['general.type', str('model')],
+  ['general.name', str('Phi-3 mini, synthetic')],
+  ['phi3.context_length', u32(4096)],
+  ['phi3.rope.scaling.original_context_length', u32(4096)],
+  ['phi3.embedding_length', u32(EMBEDDING)],
+  ['phi3.feed_forward_length', u32(FEED_FORWARD)],
+  ['phi3.block_count', u32(layers)],
+  ['phi3.attention.head_count', u32(32)],
+  ['phi3.attention.head_count_kv', u32(32)],
+  ['phi3.attention.layer_norm_rms_epsilon', f32(1e-5)],
+  ['phi3.rope.dimension_count', u32(96)],
+  ['phi3.rope.freq_base', f32(10000)],
+  ['general.file_type', u32(32)],
+  ['phi3.attention.sliding_window', u32(2047)],
+  ['general.quantization_version', u32(2)],
+]);
+
+/** Rows of `cols` bf16 weights cut from the pool at seeded offsets. */
+function rowsFrom(pool, random, cols, rows) {
+  const bytes = new Uint8Array(2 * cols * rows);
+  for (let row = 0; row < rows; row++) {
+    const at = 2 * Math.floor(random() * (POOL - cols));
+    bytes.set(pool.subarray(at, at + 2 * cols), 2 * cols * row);
+  }
+  return bytes;
+}
+
+const next = studentT(1);
+const pool = encode(
+  FORMATS.BF16,
+  Float32Array.from({ length: POOL }, () => 0.02 * next()),
+  POOL,
+);
+const layout = layoutGguf({ metadata, tensors: specs });
+await writeAtomically(out, async (sink) => {
+  await sink.write(0, layout.header);
+  for (const [index, { format, shape }] of specs.entries()) {
+    const random = uniform(index + 1);
+    const [cols, rows = 1] = shape;
+    if (format === FORMATS.F32) {
+      await sink.write(layout.offsets[index], new Uint8Array(new Float32Array(cols).fill(1).buffer));
+      continue;
+    }
+    for (let row = 0; row < rows; row += 1024) {
+      await sink.write(
+        layout.offsets[index] + 2 * cols * row,
+        rowsFrom(pool, random, cols, Math.min(1024, rows - row)),
+      );
+    }
+  }
+  await sink.write(layout.size - 1, new Uint8Array(1));
+});
+console.log(`${out}: ${layers} layers, ${(layout.size / 2 ** 30).toFixed(2)} GiB`);
+
+if (values.imatrix) {
+  const tensors = [];
+  const data = [];
+  for (const { name, shape } of specs.filter(
+    (spec) => spec.name.startsWith('blk.') && spec.shape.length === 2,
+  )) {
+    tensors.push({ name: `${name}.in_sum2`, format: FORMATS.F32, shape: [shape[0], 1] });
+    data.push(importanceOf(shape[0], tensors.length, 0.8, 0.002).map((value) => 512 * value));
+    tensors.push({ name: `${name}.counts`, format: FORMATS.F32, shape: [1, 1] });
+    data.push(Float32Array.of(512));
+  }
+  const keys = new Map([
+    ['general.type', str('imatrix')],
+    ['imatrix.datasets', strings(['synthetic'])],
+    ['imatrix.chunk_count', u32(1)],
+    ['imatrix.chunk_size', u32(512)],
+  ]);
+  const plan = layoutGguf({ metadata: keys, tensors });
+  await writeAtomically(values.imatrix, async (sink) => {
+    await sink.write(0, plan.header);
+    for (const [i, values_] of data.entries())
+      await sink.write(plan.offsets[i], new Uint8Array(values_.buffer));
+    await sink.write(plan.size - 1, new Uint8Array(1));
+  });
+  console.log(`${values.imatrix}: ${tensors.length / 2} entries`);
+}

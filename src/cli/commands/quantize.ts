@@ -1,0 +1,307 @@
+/** `bitmill quantize`: a model into files of fewer bits. */
+import path from 'node:path';
+import type { Command } from 'commander';
+import { BitmillError, usageError } from '../../core/index.ts';
+import { type GgufFile, parseShardName } from '../../gguf/index.ts';
+import { filterEntries, type ImportanceMatrix, readImportanceMatrix } from '../../imatrix/index.ts';
+import {
+  availableThreads,
+  fileIdentity,
+  folderWorkspace,
+  openFile,
+  openGguf,
+  sha256,
+  workerPool,
+} from '../../platform/index.ts';
+import {
+  bitsPerWeight,
+  FILE_TYPES,
+  type FileTypeName,
+  fileTypeByName,
+  type Mixture,
+  namePattern,
+  type Plan,
+  parseFileTypes,
+  planQuantization,
+  type QuantizeOptions,
+  RECIPE_SETS,
+  type RecipeSet,
+  type RunResult,
+  readUserRecipe,
+  recipeSet,
+  runQuantization,
+  type UserRecipe,
+} from '../../quantize/index.ts';
+import { EFFORTS, type Effort } from '../../quants/index.ts';
+import {
+  collect,
+  parseBytes,
+  parseCount,
+  parseFormat,
+  parseOverrides,
+  parseTensorType,
+} from '../option-values.ts';
+import { formatSize, printJson, table, terminalProgress } from '../terminal.ts';
+import { VERSION } from '../version.ts';
+
+interface Flags {
+  readonly output: string;
+  readonly types?: string;
+  readonly imatrix?: string;
+  readonly includeWeights: string[];
+  readonly excludeWeights: string[];
+  readonly recipes: string[];
+  readonly effort: string;
+  readonly tensorType: string[];
+  readonly keep: string[];
+  readonly outputType?: string;
+  readonly embeddingType?: string;
+  readonly pure?: boolean;
+  readonly leaveOutput?: boolean;
+  readonly allowRequantize?: boolean;
+  readonly overrideKv: string[];
+  readonly split?: string;
+  readonly name?: string;
+  readonly dryRun?: boolean;
+  readonly memory: string;
+  readonly threads?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  bitmill quantize model-f16.gguf -o out --types Q4_K_M,Q6_K
+  bitmill quantize model-bf16.gguf -o out --types all --imatrix model.imatrix.gguf --effort best
+  bitmill quantize model-f16.gguf -o out --types IQ4_XS --tensor-type 'attn_v=Q6_K' --dry-run
+
+File types: ${Object.keys(FILE_TYPES).join(', ')}
+Groups: all, k, iq. Recipes: ${RECIPE_SETS.map(({ name, description }) => `${name} (${description})`).join(', ')}`;
+
+export function defineQuantize(command: Command): void {
+  command
+    .name('quantize')
+    .description('quantize a model to one or many file types, in one pass over it')
+    .argument('<model.gguf>', 'the model, in F32, F16 or BF16; of a model in shards any one')
+    .requiredOption('-o, --output <dir>', 'folder for <model>-<TYPE>.gguf and manifest.json')
+    .option('-t, --types <list>', 'file types or groups, e.g. Q4_K_M,IQ4_XS or all, k, iq')
+    .option('--imatrix <file>', 'importance matrix (.gguf or .dat)')
+    .option('--include-weights <text>', 'use only imatrix entries whose names contain this', collect, [])
+    .option('--exclude-weights <text>', 'ignore imatrix entries whose names contain this', collect, [])
+    .option('--recipes <name|file>', 'recipe set, or a recipe file (JSON); repeatable', collect, [])
+    .option('--effort <fast|best>', 'how hard the encoders search', 'fast')
+    .option('--tensor-type <pattern=type>', 'format of matching tensors; first match wins', collect, [])
+    .option('--keep <pattern>', 'matching tensors keep their format', collect, [])
+    .option('--output-type <type>', 'format of the output tensor')
+    .option('--embedding-type <type>', 'format of the token embedding')
+    .option('--pure', 'no mixture: every matrix in the default format of its file type')
+    .option('--leave-output', 'the output tensor keeps its format')
+    .option('--allow-requantize', 'quantize a model that is quantized already')
+    .option('--override-kv <key=type:value>', 'set metadata, e.g. general.name=str:x', collect, [])
+    .option('--split <size>', 'shards of at most that much tensor data, e.g. 2G')
+    .option('--name <text>', 'the model part of the output names')
+    .option('--dry-run', 'show choices and sizes only')
+    .option('--memory <size>', 'memory for work in flight', '1GiB')
+    .option('--threads <n>', 'worker threads (default: all cores)')
+    .option('--json', 'print the result as JSON')
+    .option('-q, --quiet', 'no progress')
+    .addHelpText('after', EXAMPLES)
+    .action((model: string, flags: Flags) => quantize(model, flags));
+}
+
+/** `folder/Phi-3-mini-f16-00001-of-00002.gguf` -> `Phi-3-mini`. */
+function modelName(file: string): string {
+  const base = path.basename(file);
+  const whole = parseShardName(base)?.prefix ?? base.replace(/\.gguf$/i, '');
+  return whole.replace(/[-._](f16|bf16|f32|fp16|fp32)$/i, '');
+}
+
+/** The recipe set and the recipe files out of `--recipes`. */
+async function readRecipes(named: readonly string[]): Promise<{ set: RecipeSet; own: UserRecipe[] }> {
+  const sets = named.filter((name) => RECIPE_SETS.some((set) => set.name === name));
+  if (sets.length > 1) throw usageError(`--recipes: ${sets.join(' and ')} exclude each other`);
+  const own: UserRecipe[] = [];
+  for (const name of named) {
+    if (sets.includes(name)) continue;
+    if (!/[./\\]json$|[/\\.]/.test(name) || /^llama\.cpp-/.test(name)) recipeSet(name);
+    const source = await openFile(name);
+    try {
+      own.push(await readUserRecipe(source));
+    } finally {
+      await source.close();
+    }
+  }
+  return { set: recipeSet(sets[0] ?? RECIPE_SETS[0].name), own };
+}
+
+function chooseMixtures(flags: Flags, own: readonly UserRecipe[]): Mixture[] {
+  if (flags.types === undefined) {
+    if (own.length > 0) return [...own];
+    throw usageError('no file type named', 'for example --types Q4_K_M,IQ4_XS; groups are all, k and iq');
+  }
+  const names = own.map(({ name }) => name);
+  return parseFileTypes(flags.types, names).map(
+    (name): Mixture => own.find((recipe) => recipe.name === name) ?? (fileTypeByName(name) as FileTypeName),
+  );
+}
+
+async function readImportance(flags: Flags): Promise<ImportanceMatrix | null> {
+  const { includeWeights: include, excludeWeights: exclude } = flags;
+  if (flags.imatrix === undefined) {
+    if (include.length + exclude.length > 0)
+      throw usageError('--include-weights and --exclude-weights need --imatrix');
+    return null;
+  }
+  const source = await openFile(flags.imatrix);
+  try {
+    const matrix = filterEntries(await readImportanceMatrix(source), { include, exclude });
+    if (matrix.entries.size === 0)
+      throw usageError('the weight filters leave nothing of the importance matrix');
+    return matrix;
+  } finally {
+    await source.close();
+  }
+}
+
+function parseEffort(text: string): Effort {
+  const effort = EFFORTS.find((one) => one === text);
+  if (!effort) throw usageError(`--effort ${text}: known are ${EFFORTS.join(' and ')}`);
+  return effort;
+}
+
+async function readOptions(file: string, flags: Flags): Promise<QuantizeOptions> {
+  const { set, own } = await readRecipes(flags.recipes);
+  const format = (option: string, text: string | undefined) =>
+    text === undefined ? undefined : parseFormat(option, text);
+  return {
+    mixtures: chooseMixtures(flags, own),
+    recipes: set,
+    effort: parseEffort(flags.effort),
+    imatrix: await readImportance(flags),
+    model: flags.name ?? modelName(file),
+    version: VERSION,
+    tensorTypes: flags.tensorType.map(parseTensorType),
+    keep: flags.keep.map(namePattern),
+    outputType: format('--output-type', flags.outputType),
+    embeddingType: format('--embedding-type', flags.embeddingType),
+    pure: flags.pure ?? false,
+    leaveOutput: flags.leaveOutput ?? false,
+    allowRequantize: flags.allowRequantize ?? false,
+    overrides: parseOverrides(flags.overrideKv),
+    shardBytes: flags.split === undefined ? undefined : parseBytes('--split', flags.split),
+  };
+}
+
+/** Output files of a plan by the name of their mixture. */
+function byType(plan: Plan): Map<string, Plan['files'][number][]> {
+  const types = new Map<string, Plan['files'][number][]>();
+  for (const file of plan.files) types.set(file.type, [...(types.get(file.type) ?? []), file]);
+  return types;
+}
+
+/** One row a file type: what it is made of, its size. */
+function summarize(plan: Plan, result?: RunResult): object[] {
+  return [...byType(plan)].map(([type, files]) => {
+    const tensors = files.flatMap((file) => file.tensors);
+    return {
+      type,
+      files: files.map(({ name, layout }) => ({
+        name,
+        bytes: layout.size,
+        ...(result ? { sha256: result.files.find((one) => one.name === name)?.sha256 } : {}),
+      })),
+      bytes: files.reduce((sum, { layout }) => sum + layout.size, 0),
+      bits_per_weight: bitsPerWeight(files),
+      encode_seconds: result?.encodeSeconds.get(type) ?? 0,
+      tensors: Object.fromEntries(tensors.map(({ source, format }) => [source.name, format])),
+    };
+  });
+}
+
+/** `Q4_K 161, Q6_K 33, F32 65`: how many tensors have which format. */
+function mix(files: Plan['files']): string {
+  const counts = new Map<string, number>();
+  for (const { format } of files.flatMap(({ tensors }) => tensors))
+    counts.set(format, (counts.get(format) ?? 0) + 1);
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([format, n]) => `${format} ${n}`)
+    .join(', ');
+}
+
+function show(plan: Plan, result: RunResult | undefined): string {
+  const head = ['file', 'size', 'bits/weight', result ? 'encoding' : 'tensors'];
+  const rows = [...byType(plan)].map(([type, files]) => [
+    files.length === 1 ? files[0].name : `${files[0].name} … (${files.length} shards)`,
+    formatSize(files.reduce((sum, { layout }) => sum + layout.size, 0)),
+    bitsPerWeight(files).toFixed(3),
+    result ? `${(result.encodeSeconds.get(type) ?? 0).toFixed(1)} s` : mix(files),
+  ]);
+  return table([head, ...rows], result ? [1, 2, 3] : [1, 2]);
+}
+
+/** Interrupting once stops after the chunks in flight; the same command goes on. Twice stops at once. */
+function stopOnInterrupt(): { signal: AbortSignal; done(): void } {
+  const controller = new AbortController();
+  const stop = (): void => {
+    process.removeListener('SIGINT', stop);
+    process.stderr.write('\nstopping after the work in hand; the same command goes on from here\n');
+    controller.abort();
+  };
+  process.on('SIGINT', stop);
+  return { signal: controller.signal, done: () => void process.removeListener('SIGINT', stop) };
+}
+
+async function run(plan: Plan, flags: Flags): Promise<RunResult> {
+  const threads = flags.threads === undefined ? availableThreads() : parseCount('--threads', flags.threads);
+  const memory = parseBytes('--memory', flags.memory);
+  const executor = workerPool(threads);
+  const interrupt = stopOnInterrupt();
+  try {
+    return await runQuantization(plan, {
+      workspace: await folderWorkspace(flags.output),
+      executor,
+      newHasher: sha256,
+      progress: terminalProgress({ quiet: flags.quiet ?? false }),
+      identity: await fileIdentity(plan.model.shards),
+      memory,
+      signal: interrupt.signal,
+    });
+  } finally {
+    interrupt.done();
+    await executor.close();
+  }
+}
+
+/** Throws if an output would overwrite a file of the input. */
+function protectInput(model: GgufFile, plan: Plan, folder: string): void {
+  const inputs = new Set(model.shards.map((file) => path.resolve(file)));
+  const clash = plan.files.find(({ name }) => inputs.has(path.resolve(folder, name)));
+  if (clash)
+    throw new BitmillError('usage', `${clash.name} in ${folder} is the input itself`, {
+      hint: 'use --name or another folder',
+    });
+}
+
+async function quantize(file: string, flags: Flags): Promise<void> {
+  const options = await readOptions(file, flags);
+  if (/[/\\]/.test(options.model)) throw usageError('--name is a part of a file name, not a path');
+  const model = await openGguf(file);
+  try {
+    const plan = planQuantization(model, options);
+    protectInput(model, plan, flags.output);
+    const { warn } = terminalProgress();
+    for (const note of plan.notes) warn(note);
+    const result = flags.dryRun ? undefined : await run(plan, flags);
+    if (flags.json) {
+      const { seconds = 0, resumedBytes = 0 } = result ?? {};
+      printJson({ types: summarize(plan, result), notes: plan.notes, seconds, resumed_bytes: resumedBytes });
+      return;
+    }
+    process.stdout.write(`${show(plan, result)}\n`);
+    if (result)
+      process.stderr.write(`${plan.files.length} files in ${result.seconds.toFixed(1)} s: ${flags.output}\n`);
+  } finally {
+    await model.close();
+  }
+}

@@ -1,0 +1,9 @@
+/** Quantize: from a model to files of fewer bits, planned whole, made in one pass. The only door. */
+
+export { describeFiles, type FileResult, MANIFEST } from './manifest.ts';
+export { baseName } from './metadata.ts';
+export * from './options.ts';
+export * from './plan.ts';
+export * from './recipes/index.ts';
+export { type RunResult, type RunSettings, runQuantization } from './run.ts';
+export type { Hasher, Log, NewHasher, PartialFile, Workspace } from './workspace.ts';
