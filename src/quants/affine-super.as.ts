@@ -35,6 +35,9 @@ export const SCALES: usize = memory.data(64, 16);
 export const MINS: usize = memory.data(64, 16);
 const TRIAL_S: usize = memory.data(64, 16);
 const TRIAL_M: usize = memory.data(64, 16);
+/** Errors of the sub-blocks with the chosen integers, f32[16], and of the trial. */
+const ERRORS: usize = memory.data(64, 16);
+const TRIAL_E: usize = memory.data(64, 16);
 /** Sum of the ideal errors of the sub-blocks after each one: what a trial must still add, roughly. */
 const AHEAD: usize = memory.data(64, 16);
 /** Errors, scales and mins of four candidates. */
@@ -44,6 +47,9 @@ const KEPT: usize = memory.data(384, 16);
 
 /** A first guess for the negated block may be worse than the other's final error by this: refits can win that. */
 const SECOND_CHANCE: f32 = 1.01;
+/** Reach of the wide search, and the share of the error (1: the mean) that calls for it. */
+const WIDE: i32 = 10;
+const LOUD: f32 = 2;
 
 let subs: i32 = 8;
 let scaleMax: f32 = 63;
@@ -139,7 +145,9 @@ function searchIntegers(sub: i32, d: f32, dmin: f32, span: i32): f32 {
 function tryFactors(d: f32, dmin: f32, span: i32): bool {
   let total: f32 = 0;
   for (let sub = 0; sub < subs; sub++) {
-    total += searchIntegers(sub, d, dmin, span);
+    const error = searchIntegers(sub, d, dmin, span);
+    put(TRIAL_E, sub, error);
+    total += error;
     if (total + at(AHEAD, sub) >= bestError) return false;
   }
   bestError = total;
@@ -147,6 +155,7 @@ function tryFactors(d: f32, dmin: f32, span: i32): bool {
   bestDmin = dmin;
   memory.copy(SCALES, TRIAL_S, 64);
   memory.copy(MINS, TRIAL_M, 64);
+  memory.copy(ERRORS, TRIAL_E, 64);
   return true;
 }
 
@@ -182,6 +191,20 @@ function refit(): bool {
   return tryFactors(rounded(<f32>d), rounded(<f32>dmin), reach);
 }
 
+/** Searches widely where one sub-block has `LOUD` times its share of the error, for it then decides. */
+function polish(): void {
+  const loud = (bestError * LOUD) / <f32>subs;
+  for (let sub = 0; sub < subs; sub++) {
+    const before = at(ERRORS, sub);
+    if (before < loud) continue;
+    const after = searchIntegers(sub, bestD, bestDmin, WIDE);
+    if (after >= before) continue;
+    bestError -= before - after;
+    put(SCALES, sub, at(TRIAL_S, sub));
+    put(MINS, sub, at(TRIAL_M, sub));
+  }
+}
+
 /**
  * Searches the block as it lies in `X`: result in `SCALES`, `MINS`, `CODES` and the best factors; or nothing,
  * `bestError` being `limit`, where no first guess has an error under `limit`.
@@ -210,6 +233,7 @@ function searchOneSign(limit: f32): void {
   }
   if (bestError == limit) return;
   for (let i = 0; i < refits; i++) if (!refit()) break;
+  polish();
   for (let sub = 0; sub < subs; sub++) writeCodes(sub, bestD * at(SCALES, sub), bestDmin * at(MINS, sub));
 }
 

@@ -53,8 +53,17 @@ export interface SuperBlock {
   readonly codes: Uint8Array;
 }
 
+/** Integers of a sub-block and the error with them. */
+interface Integers {
+  readonly error: number;
+  readonly scale: number;
+  readonly min: number;
+}
+
 interface Trial {
   readonly error: number;
+  /** Error of each sub-block. */
+  readonly errors: readonly number[];
   readonly d: number;
   readonly dmin: number;
   readonly scales: readonly number[];
@@ -74,6 +83,10 @@ function rounded(value: number): number {
 /** A first guess for the negated block may be worse than the other's final error by this: refits can win that. */
 const SECOND_CHANCE = 1.01;
 
+/** Reach of the wide search, and the share of the error (1: the mean) that calls for it. */
+const WIDE = 10;
+const LOUD = 2;
+
 /** The search of one block, negated or not; `best` keeps the error `limit` where no first guess is under it. */
 class SuperBlockSearch {
   readonly #block: Block;
@@ -84,7 +97,7 @@ class SuperBlockSearch {
   constructor(block: Block, shape: SuperShape, search: SuperSearch, limit: number) {
     this.#block = block;
     this.#shape = shape;
-    this.best = { error: limit, d: 0, dmin: 0, scales: [], mins: [] };
+    this.best = { error: limit, errors: [], d: 0, dmin: 0, scales: [], mins: [] };
     this.#ideal = ladder(0, 1, shape.subBlocks).map((sub) =>
       searchSubBlock(block, shape, sub, search.starts),
     );
@@ -93,6 +106,18 @@ class SuperBlockSearch {
     for (const fd of search.factors) for (const fm of search.factors) this.#try(d * fd, dmin * fm, 0);
     if (this.best.error === limit) return;
     for (let i = 0; i < search.refits; i++) if (!this.#refit(search.reach)) break;
+    this.#polish();
+  }
+
+  #keep(d: number, dmin: number, found: readonly Integers[]): void {
+    this.best = {
+      error: found.reduce((sum, f) => sum + f.error, 0),
+      errors: found.map((f) => f.error),
+      d,
+      dmin,
+      scales: found.map((f) => f.scale),
+      mins: found.map((f) => f.min),
+    };
   }
 
   /** Tries factors, rounded to f16; true if they are the best so far. */
@@ -102,7 +127,7 @@ class SuperBlockSearch {
     const found = this.#ideal.map((fit, sub) => this.#searchIntegers(fit, sub, d, dmin, reach));
     const error = found.reduce((sum, f) => sum + f.error, 0);
     if (!(error < this.best.error)) return false;
-    this.best = { error, d, dmin, scales: found.map((f) => f.scale), mins: found.map((f) => f.min) };
+    this.#keep(d, dmin, found);
     return true;
   }
 
@@ -110,7 +135,7 @@ class SuperBlockSearch {
    * Best integers of sub-block `sub`. Scales: two around the ideal, or `2 * reach`; mins: two (reach 0) or four
    * around the one that suits the scale.
    */
-  #searchIntegers({ s, sums }: Fit, sub: number, d: number, dmin: number, reach: number) {
+  #searchIntegers({ s, sums }: Fit, sub: number, d: number, dmin: number, reach: number): Integers {
     const { maxScale } = this.#shape;
     const clamp = (v: number) => Math.min(Math.max(v, 0), maxScale);
     const middle = d > 0 ? Math.floor(s / d) : 0;
@@ -147,6 +172,19 @@ class SuperBlockSearch {
     }
     if (t.ss === 0) return t.mm > 0 && this.#try(0, -t.mx / t.mm, reach);
     return this.#try(t.sx / t.ss, 0, reach);
+  }
+
+  /** Searches widely where one sub-block has `LOUD` times its share of the error, for it then decides. */
+  #polish(): void {
+    const { error, errors, d, dmin, scales, mins } = this.best;
+    const loud = (LOUD * error) / this.#shape.subBlocks;
+    const found = errors.map((before, sub) => {
+      const kept = { error: before, scale: scales[sub], min: mins[sub] };
+      if (before < loud) return kept;
+      const wide = this.#searchIntegers(this.#ideal[sub], sub, d, dmin, WIDE);
+      return wide.error < before ? wide : kept;
+    });
+    this.#keep(d, dmin, found);
   }
 
   /** Nearest codes of all sub-blocks. */

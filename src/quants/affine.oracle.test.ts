@@ -18,6 +18,11 @@ const COLS = 1024;
 const ROWS = 6;
 const FAMILIES = [
   { name: 'Gaussian', x: sample(ROWS * COLS, normal(31), 0.02), v: importance(COLS, 32) },
+  {
+    name: 'overwhelmed',
+    x: sample(ROWS * COLS, normal(35), 0.02),
+    v: importance(COLS, 36).map((v, i) => (i % 300 === 77 ? 1e4 * v : v)),
+  },
   { name: 'heavy-tailed', x: sample(ROWS * COLS, studentT(33), 0.02), v: importance(COLS, 34, 1, 0.004) },
 ];
 

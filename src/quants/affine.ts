@@ -78,7 +78,7 @@ export function loadBlock(
   return { x, w: w.map((v) => v / mean + 1e-6) };
 }
 
-/** Nearest code of `x` for `(s, m)`; the lower even one on a tie, as the kernels round. */
+/** Nearest code of `x` for `(s, m)`; the even one on a tie, as the kernels round. */
 export function nearestCode(x: number, s: number, m: number, maxCode: number): number {
   if (!(s > 0)) return 0;
   const scaled = (x + m) / s;
