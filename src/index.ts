@@ -5,4 +5,6 @@
 export * from './core/index.ts';
 export * from './gguf/index.ts';
 export * from './hf/index.ts';
+export * from './imatrix/index.ts';
+export * from './quantize/index.ts';
 export * from './quants/index.ts';

@@ -1,6 +1,7 @@
 /** Plans: order, metadata, precedence of overrides, shards, and everything that is refused. */
 import { expect, test } from 'vitest';
-import { memorySource } from '../core/index.ts';
+import { uniform } from '../../test/random.ts';
+import { BitmillError, memorySource } from '../core/index.ts';
 import { type GgufFile, readGguf, str } from '../gguf/index.ts';
 import { FORMATS } from '../quants/index.ts';
 import { parseUserRecipe, planQuantization, type QuantizeOptions, recipeSet } from './index.ts';
@@ -186,4 +187,29 @@ test('without an output tensor the embedding is the output, and the sets differ 
   expect((await of('llama.cpp-2026'))['token_embd.weight']).toBe('BF16');
   expect((await of('llama.cpp-2025'))['token_embd.weight']).toBe('F32');
   expect((await formats({ mixtures: ['Q3_K_S'] }, model))['token_embd.weight']).toBe('Q6_K');
+});
+
+test('1,000 mutated models are planned or refused, never anything else', async () => {
+  const tensors = [{ name: 'blk.0.ffn_up.weight', shape: [64, 2] }];
+  const original = buildModel(tensors, phiMetadata(1));
+  const header = original.length - 256;
+  const random = uniform(3);
+  const pick = (n: number) => Math.floor(n * random());
+  let planned = 0;
+  for (let round = 0; round < 1000; round++) {
+    const bytes = original.slice();
+    for (let n = 1 + pick(2); n > 0; n--)
+      bytes[pick(header)] = random() < 0.5 ? pick(256) : [0, 1, 127, 255][pick(4)];
+    try {
+      planQuantization(await readGguf(memorySource(bytes, 'm.gguf')), {
+        ...OPTIONS,
+        mixtures: ['Q4_K_M', 'F16'],
+      });
+      planned++;
+    } catch (error) {
+      expect(error).toBeInstanceOf(BitmillError);
+      expect((error as BitmillError).exitCode, (error as BitmillError).message).toBe(3);
+    }
+  }
+  expect(planned, 'mutations that do no harm').toBeGreaterThan(100);
 });

@@ -242,7 +242,9 @@ test('the manifest keeps the files of other runs into the same folder', async ()
 test('a disk that is too small is said so before anything is written', async () => {
   const folder = newFolder();
   const wrap = (workspace: Workspace): Workspace => ({ ...workspace, free: async () => 2 ** 20 });
-  await expect(quantize(folder, { wrap })).rejects.toThrow(/: the files take \d+\.\d MiB, but 1\.0 MiB are free$/);
+  await expect(quantize(folder, { wrap })).rejects.toThrow(
+    /: the files take \d+\.\d MiB, but 1\.0 MiB are free$/,
+  );
   expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
 });
 

@@ -76,7 +76,10 @@ Examples:
   bitmill quantize model-f16.gguf -o out --types IQ4_XS --tensor-type 'attn_v=Q6_K' --dry-run
 
 File types: ${Object.keys(FILE_TYPES).join(', ')}
-Groups: all, k, iq. Recipes: ${RECIPE_SETS.map(({ name, description }) => `${name} (${description})`).join(', ')}`;
+Groups: all, k, iq.
+A recipe file makes a file type of its own; the first rule that matches a tensor's name decides:
+  { "name": "mine", "base": "Q4_K_M", "rules": [{ "match": "attn_v|ffn_down", "type": "Q6_K" }] }
+Recipes: ${RECIPE_SETS.map(({ name, description }) => `${name} (${description})`).join(', ')}`;
 
 export function defineQuantize(command: Command): void {
   command
