@@ -6,4 +6,4 @@ export * from './options.ts';
 export * from './plan.ts';
 export * from './recipes/index.ts';
 export { type RunResult, type RunSettings, runQuantization } from './run.ts';
-export type { Hasher, Log, NewHasher, PartialFile, Workspace } from './workspace.ts';
+export type { Checksum, Hasher, Log, NewHasher, PartialFile, Workspace } from './workspace.ts';

@@ -10,7 +10,7 @@ import type { Log, Workspace } from './workspace.ts';
 const JOURNAL = '.bitmill-quantize.journal';
 
 /** Checksum of a chunk's bytes by format. */
-export type ChunkSums = Readonly<Record<string, string>>;
+export type ChunkSums = Readonly<Record<string, number>>;
 
 interface Lines {
   /** By chunk id. */
@@ -84,7 +84,7 @@ function isSums(value: unknown): value is ChunkSums {
   return (
     typeof value === 'object' &&
     value !== null &&
-    Object.values(value).every((sum) => typeof sum === 'string')
+    Object.values(value).every((sum) => typeof sum === 'number')
   );
 }
 

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { DATA, type LlamaOracle, llamaOracle } from '../../test/oracle.ts';
 import { type Executor, silentProgress } from '../core/index.ts';
 import { importanceFor, readImportanceMatrix, writeImportanceMatrix } from '../imatrix/index.ts';
-import { folderWorkspace, openFile, openGguf, sha256, workerPool } from '../platform/index.ts';
+import { checksum, folderWorkspace, openFile, openGguf, sha256, workerPool } from '../platform/index.ts';
 import { canEncode, FORMATS, type FormatName } from '../quants/index.ts';
 import {
   type FileTypeName,
@@ -83,6 +83,7 @@ async function runPlan(plan: Plan, folder: string): Promise<void> {
     workspace: await folderWorkspace(folder),
     executor,
     newHasher: sha256,
+    checksum,
     progress: silentProgress,
     identity: '',
     memory: 2 ** 30,

@@ -13,7 +13,7 @@ import {
 } from '../core/index.ts';
 import { type GgufFile, readGguf } from '../gguf/index.ts';
 import { importanceFor } from '../imatrix/index.ts';
-import { folderWorkspace, openGguf, sha256 } from '../platform/index.ts';
+import { checksum, folderWorkspace, openGguf, sha256 } from '../platform/index.ts';
 import { decode, encode, FORMATS } from '../quants/index.ts';
 import {
   parseUserRecipe,
@@ -63,6 +63,7 @@ async function quantize(folder: string, settings: Settings = {}) {
     workspace: wrap(await folderWorkspace(folder)),
     executor,
     newHasher: sha256,
+    checksum,
     progress: settings.progress ?? silentProgress,
     identity,
     memory,

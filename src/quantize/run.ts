@@ -10,17 +10,15 @@ import { type ChunkSums, interrupted, Journal } from './journal.ts';
 import { planKey } from './key.ts';
 import { describeFiles, type FileResult, finishedBefore, writeManifest } from './manifest.ts';
 import type { Plan, PlannedFile } from './plan.ts';
-import type { NewHasher, PartialFile, Workspace } from './workspace.ts';
-
-/** Bytes read at once where whole files are hashed. */
-const HASH_STEP = 8 << 20;
-/** Hex digits of a chunk's checksum in the journal. */
-const SUM_DIGITS = 16;
+import type { Checksum, NewHasher, PartialFile, Workspace } from './workspace.ts';
 
 export interface RunSettings {
   readonly workspace: Workspace;
   readonly executor: Executor;
+  /** For the plan's key. */
   readonly newHasher: NewHasher;
+  /** For what the journal says of a chunk. */
+  readonly checksum: Checksum;
   readonly progress: Progress;
   /** What tells the input from another file with the same header: sizes, times of change. */
   readonly identity: string;
@@ -72,10 +70,6 @@ class Run {
     return this.#resumed;
   }
 
-  #sum(bytes: Uint8Array): string {
-    return this.#settings.newHasher().update(bytes).hex().slice(0, SUM_DIGITS);
-  }
-
   /** Destinations whose bytes are not there yet: what the journal says is checked against the files. */
   async #pending(chunk: Chunk): Promise<Destination[]> {
     const sums = this.#journal.chunk(chunk.id);
@@ -85,7 +79,7 @@ class Run {
       if (!partial) continue;
       const sum = sums?.[destination.format];
       if (sum === undefined) pending.push(destination);
-      else if (this.#sum(await partial.read(destination.offset, destination.bytes)) !== sum) {
+      else if (this.#settings.checksum(await partial.read(destination.offset, destination.bytes)) !== sum) {
         pending.push(destination);
       }
     }
@@ -137,7 +131,7 @@ class Run {
     const output = await this.#encode(chunk, formats, bytes);
     await this.#write(pending, formats, output);
     const sums: ChunkSums = Object.fromEntries(
-      formats.map((name, i) => [name, this.#sum(output.encoded[i])]),
+      formats.map((name, i) => [name, this.#settings.checksum(output.encoded[i])]),
     );
     await this.#journal.addChunk(chunk.id, sums);
     this.#advance(chunk);
@@ -185,46 +179,34 @@ class Run {
     if (this.#error !== undefined) throw this.#error;
   }
 
+  async #finishFile(output: Output, partial: PartialFile): Promise<void> {
+    const { workspace } = this.#settings;
+    const { name } = output.planned;
+    const sha256 = await workspace.hash(name, 'partial');
+    await partial.sync();
+    await this.#journal.addWhole(name, sha256);
+    await partial.close();
+    output.sha256 = sha256;
+    await workspace.finish(name);
+  }
+
   /** Hashes the files, and gives them their names. */
   async finish(): Promise<void> {
-    const { workspace, progress } = this.#settings;
-    const partials = this.#outputs.filter(({ partial }) => partial !== undefined);
-    progress.start(
-      'hashing',
-      partials.reduce((sum, { planned }) => sum + planned.layout.size, 0),
-      'bytes',
+    const { progress } = this.#settings;
+    const partials = this.#outputs.flatMap((output) =>
+      output.partial ? [{ output, partial: output.partial }] : [],
     );
+    progress.start('hashing', partials.length, 'files');
     let done = 0;
-    for (const output of partials) {
-      const { partial, planned } = output;
-      if (!partial) continue;
-      const hash = this.#settings.newHasher();
-      for (let at = 0; at < planned.layout.size; at += HASH_STEP) {
-        const step = Math.min(HASH_STEP, planned.layout.size - at);
-        hash.update(await partial.read(at, step));
-        done += step;
-        progress.update(done, planned.name);
-      }
-      output.sha256 = hash.hex();
-      await partial.sync();
-      await this.#journal.addWhole(planned.name, output.sha256);
-      await partial.close();
-      await workspace.finish(planned.name);
-    }
+    const finishing = partials.map(async ({ output, partial }) => {
+      await this.#finishFile(output, partial);
+      done++;
+      progress.update(done, output.planned.name);
+    });
+    // All must be at rest before an error is passed on: the caller closes the files.
+    const failed = (await Promise.allSettled(finishing)).find((result) => result.status === 'rejected');
     progress.stop();
-  }
-}
-
-async function hashOf(workspace: Workspace, name: string, newHasher: NewHasher): Promise<string> {
-  const source = await workspace.open(name);
-  try {
-    const hash = newHasher();
-    for (let at = 0; at < source.size; at += HASH_STEP) {
-      hash.update(await source.read(at, Math.min(HASH_STEP, source.size - at)));
-    }
-    return hash.hex();
-  } finally {
-    await source.close();
+    if (failed) throw failed.reason;
   }
 }
 
@@ -241,7 +223,7 @@ async function inspectOutputs(
   plan: Plan,
   key: string,
   journal: Journal,
-  { workspace, newHasher }: RunSettings,
+  { workspace }: RunSettings,
 ): Promise<Standing[]> {
   const before = await finishedBefore(workspace, key);
   const found: Standing[] = [];
@@ -249,7 +231,7 @@ async function inspectOutputs(
     const { name, layout } = planned;
     const sha256 = journal.whole(name) ?? before.get(name);
     const whole = sha256 !== undefined && (await workspace.hasWhole(name, layout.size));
-    if (whole && (await hashOf(workspace, name, newHasher)) === sha256) {
+    if (whole && (await workspace.hash(name, 'whole')) === sha256) {
       found.push({ planned, sha256, fresh: false });
     } else {
       const fresh = journal.state !== 'resumed' || !(await workspace.hasPartial(name, layout.size));

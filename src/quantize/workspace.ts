@@ -2,7 +2,7 @@
  * What a run needs of the world: a folder of files, and a hash. platform has the one of Node; others may bring
  * their own.
  */
-import type { ByteSink, ByteSource } from '../core/index.ts';
+import type { ByteSink } from '../core/index.ts';
 
 /** A file that is being made under another name until it is whole. */
 export interface PartialFile extends ByteSink {
@@ -29,8 +29,8 @@ export interface Workspace {
   /** Whether the partial, or the whole file, stands there with that size. */
   hasPartial(name: string, size: number): Promise<boolean>;
   hasWhole(name: string, size: number): Promise<boolean>;
-  /** Opens a whole file for reading. */
-  open(name: string): Promise<ByteSource & { close(): Promise<void> }>;
+  /** SHA-256 of a whole or a partial file, lower-case hex. */
+  hash(name: string, which: 'whole' | 'partial'): Promise<string>;
   /** A partial file becomes the whole one, in one step. */
   finish(name: string): Promise<void>;
   /** A small text file; undefined where there is none. */
@@ -48,6 +48,9 @@ export interface Hasher {
   /** Lower-case hex. */
   hex(): string;
 }
+
+/** A quick checksum of bytes, against torn writes: 32 bits. */
+export type Checksum = (bytes: Uint8Array) => number;
 
 /** A new hash. */
 export type NewHasher = () => Hasher;

@@ -28,8 +28,12 @@ export interface EncodeOutput {
 }
 
 function findNonFinite(weights: Float32Array): EncodeOutput['nonFinite'] {
-  const index = weights.findIndex((weight) => !Number.isFinite(weight));
-  return index < 0 ? null : { index, value: weights[index] };
+  for (let index = 0; index < weights.length; index++) {
+    const value = weights[index];
+    // Zero for every finite number, NaN for the others; a call of Number.isFinite costs more than the decoding.
+    if (value - value !== 0) return { index, value };
+  }
+  return null;
 }
 
 export const encodeJob: Job<EncodeInput, EncodeOutput> = {

@@ -6,6 +6,7 @@ import { type GgufFile, parseShardName } from '../../gguf/index.ts';
 import { filterEntries, type ImportanceMatrix, readImportanceMatrix } from '../../imatrix/index.ts';
 import {
   availableThreads,
+  checksum,
   fileIdentity,
   folderWorkspace,
   openFile,
@@ -262,9 +263,10 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
   const interrupt = stopOnInterrupt();
   try {
     return await runQuantization(plan, {
-      workspace: await folderWorkspace(flags.output),
+      workspace: await folderWorkspace(flags.output, executor),
       executor,
       newHasher: sha256,
+      checksum,
       progress: terminalProgress({ quiet: flags.quiet ?? false }),
       identity: await fileIdentity(plan.model.shards),
       memory,
