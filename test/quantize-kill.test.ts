@@ -71,7 +71,7 @@ test.skipIf(!BUILT)(
   `${KILLS} kills at random moments, each followed by the same command, end in the undisturbed bytes`,
   async () => {
     const model = path.join(ROOT, 'tiny.gguf');
-    writeFileSync(model, buildModel(phiTensors(3, 256), phiMetadata(3)));
+    writeFileSync(model, buildModel(phiTensors(4, 512), phiMetadata(4)));
     const calm = await run(model, path.join(ROOT, 'calm'), 1);
     const expected = hashes(path.join(ROOT, 'calm'), calm.out);
     expect(Object.keys(expected)).toHaveLength(6);
