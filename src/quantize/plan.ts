@@ -12,6 +12,7 @@ import {
   shardName,
 } from '../gguf/index.ts';
 import { checkAgainstModel } from '../imatrix/index.ts';
+import { checkModel } from '../models/index.ts';
 import { canEncode, FORMATS, type FormatName, formatBytes } from '../quants/index.ts';
 import { checkOverrides, chooseFormats, modelFacts, sortTensors, type TensorChoice } from './formats.ts';
 import { outputMetadata, shardMetadata } from './metadata.ts';
@@ -209,10 +210,11 @@ function planFiles(
 /**
  * Plans all outputs of a quantization.
  * @throws usage error: overrides that match nothing, types that need an importance matrix.
- * @throws input error: a quantized model, an importance matrix that does not fit.
+ * @throws input error: a file that is no model, a quantized model, an importance matrix that does not fit.
  */
 export function planQuantization(model: GgufFile, options: QuantizeOptions): Plan {
   if (model.tensors.length === 0) throw inputError(model.name, 'has no tensors');
+  checkModel(model);
   if (options.mixtures.length === 0)
     throw usageError('no file type named', `known: ${FILE_TYPE_NAMES.join(', ')}`);
   const names = options.mixtures.map(mixtureName);
