@@ -85,8 +85,3 @@ export function pairEncoder(
     }
   };
 }
-
-/** Low nibbles of codes 0..15 and 16..31 into 16 bytes. */
-export function packNibbles(codes: Uint8Array, dst: Uint8Array, at: number): void {
-  for (let i = 0; i < 16; i++) dst[at + i] = (codes[i] & 15) | ((codes[i + 16] & 15) << 4);
-}

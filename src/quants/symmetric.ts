@@ -297,8 +297,3 @@ export function bestScale(
   writeCodes(grid, block, 0, n, best, codes);
   return best;
 }
-
-/** 32 codes as 16 bytes: the first 16 in the low nibbles. */
-export function packNibbles(dst: Uint8Array, at: number, codes: Uint8Array, from = 0): void {
-  for (let i = 0; i < 16; i++) dst[at + i] = (codes[from + i] & 15) | ((codes[from + 16 + i] & 15) << 4);
-}
