@@ -45,7 +45,7 @@ export interface ConvertInput {
   readonly headRows: number;
 }
 
-export interface ConvertOutput {
+interface ConvertOutput {
   readonly bytes: Uint8Array;
   readonly tally: Tally;
 }
@@ -54,7 +54,7 @@ export interface ConvertOutput {
  * Rows of each head reordered: row `2 j + s` of the result is row `s H / 2 + j` of the source.
  * @param headRows H, even. @param rowBytes bytes a row; `bytes` holds whole heads.
  */
-export function interleaveRows(bytes: Uint8Array, rowBytes: number, headRows: number): Uint8Array {
+function interleaveRows(bytes: Uint8Array, rowBytes: number, headRows: number): Uint8Array {
   const result = new Uint8Array(bytes.length);
   const half = headRows / 2;
   for (let row = 0; row * rowBytes < bytes.length; row++) {
@@ -161,7 +161,7 @@ function convertWeights({ source, target, bytes, cols }: ConvertInput): ConvertO
 }
 
 /** Converts whole rows. Pure: the result depends on the input alone. */
-export function convertRows(input: ConvertInput): ConvertOutput {
+function convertRows(input: ConvertInput): ConvertOutput {
   const { source, target, cols, headRows } = input;
   const rowBytes = formatBytes(FORMATS[source], cols);
   const bytes = headRows > 0 ? interleaveRows(input.bytes, rowBytes, headRows) : input.bytes;

@@ -1,15 +1,5 @@
 /** The metadata of a quantized file: the model's own, and how it was made. */
-import {
-  type GgufFile,
-  type GgufValue,
-  i32,
-  type Metadata,
-  SPLIT_KEYS,
-  str,
-  u16,
-  u32,
-  withoutSplitKeys,
-} from '../gguf/index.ts';
+import { type GgufFile, type GgufValue, type Metadata, str, u32, withoutSplitKeys } from '../gguf/index.ts';
 import { fileTypeId } from './formats.ts';
 import { type Mixture, mixtureName, type QuantizeOptions } from './options.ts';
 
@@ -62,14 +52,4 @@ export function outputMetadata(model: GgufFile, mixture: Mixture, options: Quant
     metadata.set(key, value);
   }
   return metadata;
-}
-
-/** Metadata of a shard: all keys in the first, and in each what shard it is. */
-export function shardMetadata(whole: Metadata, index: number, count: number, tensors: number): Metadata {
-  return new Map<string, GgufValue>([
-    ...(index === 0 ? whole : []),
-    [SPLIT_KEYS.no, u16(index)],
-    [SPLIT_KEYS.count, u16(count)],
-    [SPLIT_KEYS.tensors, i32(tensors)],
-  ]);
 }

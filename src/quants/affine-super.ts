@@ -6,7 +6,7 @@
  * near the largest integer; for each guess the best S and M nearby, judged with codes rounded anew; then
  * least-squares d and dmin for the integers and codes found, as long as the error falls.
  */
-import { f16ToF32, f32ToF16 } from '../core/index.ts';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../core/index.ts';
 import {
   type AffineShape,
   type Block,
@@ -72,7 +72,7 @@ interface Trial {
 
 /** f16 bits of a factor, never infinite; a positive one never becomes 0. */
 export function factorBits(value: number): number {
-  const h = f32ToF16(Math.min(Math.max(value, -65504), 65504));
+  const h = f32ToF16(Math.min(Math.max(value, -MAX_F16), MAX_F16));
   return value > 0 && h === 0 ? 1 : h;
 }
 

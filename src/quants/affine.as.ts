@@ -5,7 +5,7 @@
  * The block is scaled by a power of two so that its largest weight lies in [1, 2), its importance so that the
  * mean is 1: then no sum overflows, whatever the input.
  */
-import { f16ToF32, f32ToF16 } from '../kernels/half.as';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../kernels/half.as';
 
 /** Scaled weights, importance, and importance times the weights' distance from their mean: f32[256] each. */
 export const X: usize = memory.data(1024, 16);
@@ -80,7 +80,7 @@ export function put(base: usize, i: i32, value: f32): void {
 }
 
 /** Sum of four lanes. */
-export function across(v: v128): f32 {
+function across(v: v128): f32 {
   const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
@@ -151,7 +151,7 @@ export function negate(): void {
 
 /** f16 bits of a scaled value's true size, never infinite; a positive value never becomes 0. */
 export function factorBits(value: f32): u32 {
-  const h = f32ToF16(min<f32>(max<f32>(value * unit, -65504), 65504));
+  const h = f32ToF16(min<f32>(max<f32>(value * unit, -MAX_F16), MAX_F16));
   return value > 0 && h == 0 ? 1 : h;
 }
 

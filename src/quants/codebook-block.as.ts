@@ -7,7 +7,7 @@
  * block scale `d` and the 4-bit scales are chosen on lines alone; then points are searched once more at the scales
  * chosen, `d` is fitted by least squares, rounded to f16, and so on while it helps.
  */
-import { f16ToF32, f32ToF16 } from '../kernels/half.as';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../kernels/half.as';
 import { buildOctal, buildTernary, searchFlip, searchPlain } from './codebook-tables.as';
 
 /** Parity of the minus signs: free, even per group, or even per pair of groups. */
@@ -410,7 +410,7 @@ function errorAt(d: f32, slot: i32): f32 {
 /** f16 bits of the `d` for a step: finite, not zero. @param magnitude the block's power of two. */
 function roundD(step: f32, magnitude: f32): u32 {
   const d = (step / unit) * magnitude;
-  return d < 65504 ? max<u32>(1, f32ToF16(max<f32>(d, 0))) : 0x7bff;
+  return d < MAX_F16 ? max<u32>(1, f32ToF16(max<f32>(d, 0))) : 0x7bff;
 }
 
 /** The step that f16 bits stand for. */

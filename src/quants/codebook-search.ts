@@ -8,7 +8,7 @@
  * searched; d and the scale codes are chosen on the lower envelope of the lines found; then points are searched anew
  * at these scales, d is fitted by least squares and rounded to f16, and so on.
  */
-import { f16ToF32, f32ToF16 } from '../core/index.ts';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../core/index.ts';
 import type { Codebook } from './codebooks.ts';
 import { type Effort, type RowEncoder, viewOf } from './format.ts';
 
@@ -52,7 +52,6 @@ interface BlockInput {
 
 /** Weights of magnitude below this are zero in any f16 scale. */
 const SMALLEST = 1e-12;
-const LARGEST_D = 65504;
 /** Share of the largest importance that every column has at least: none takes arbitrary values. */
 const FLOOR = 1e-6;
 
@@ -318,7 +317,7 @@ function toBlock(choices: readonly Choice[][], codes: Uint8Array, minus: Uint8Ar
 
 /** f16 bits of the d for a step: finite, not zero. */
 function roundD(shape: CodebookShape, step: number): number {
-  return Math.max(1, f32ToF16(Math.max(0, Math.min(step / shape.unit, LARGEST_D))));
+  return Math.max(1, f32ToF16(Math.max(0, Math.min(step / shape.unit, MAX_F16))));
 }
 
 /** Error change of a block at a step. */

@@ -39,7 +39,7 @@ export function canEncode(format: TensorFormat): boolean {
 }
 
 /** Throws unless rows of `cols` weights can be stored in `format`. */
-export function checkRowLength(format: TensorFormat, cols: number): void {
+function checkRowLength(format: TensorFormat, cols: number): void {
   if (cols % format.blockSize !== 0) {
     throw new RangeError(
       `rows of ${cols} weights are not whole ${format.name} blocks of ${format.blockSize}`,

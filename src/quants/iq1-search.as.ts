@@ -2,7 +2,7 @@
  * The search of iq1-search.ts in SIMD: one block of 256 weights at a time, for IQ1_S (sub-blocks of 4 points
  * with one shift) and IQ1_M (2 points, each with its shift). Same steps, same names; f32 throughout.
  */
-import { f16ToF32, f32ToF16 } from '../kernels/half.as';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../kernels/half.as';
 import {
   fillScales,
   groups,
@@ -20,7 +20,6 @@ import {
 } from './iq1-block.as';
 import { excess, highCodes, lowCodes, nearestPoint, sumLanes } from './iq1-points.as';
 
-const MAX_F16: f32 = 65504;
 /** f16 bits below which rounding moves d so far that other multiples may fit better. */
 const COARSE: u32 = 64;
 const D_FIRST: f32 = 1 / 24;

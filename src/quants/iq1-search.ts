@@ -9,7 +9,7 @@
  * All this is done for the weights and for their opposites: a third of the grid's points has no mirror image, so
  * a negative d offers other points, which is worth 1.5 % of the error.
  */
-import { f16ToF32, f32ToF16 } from '../core/index.ts';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../core/index.ts';
 import { iq1Grid } from './codebooks.ts';
 import type { Effort } from './format.ts';
 import { nearestPoint, POINT_SIZE } from './iq1-points.ts';
@@ -58,7 +58,6 @@ const TUNING: Readonly<Record<Effort, Tuning>> = {
 const TINY = 1e-12;
 /** Importance never falls below this share of the block's largest, so that every weight has sensible codes. */
 const IMPORTANCE_FLOOR = 1e-6;
-const MAX_F16 = 65504;
 /** f16 bits below which rounding moves d so far that other multiples may fit better. */
 const COARSE = 64;
 /** Scales tried for free ternary codes, in units of the root mean square of a sub-block. */

@@ -1,5 +1,5 @@
 /** Encoders of the ternary, binary and FP4 formats; see symmetric.as.ts. */
-import { f32ToF16 } from '../kernels/half.as';
+import { f32ToF16, MAX_F16 } from '../kernels/half.as';
 import { CODES, FP4, meanMagnitude, prepare, setGrid, UNIFORM } from './grids.as';
 import { packNibbles } from './nibbles.as';
 import { encodeRows } from './rows.as';
@@ -74,7 +74,7 @@ export function q2_0_encode(src: usize, dst: usize, importance: usize, rows: i32
 
 function q1_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
   prepare(src, importance, 128);
-  store<u16>(dst, <u16>f32ToF16(min(meanMagnitude(128), <f32>65504)));
+  store<u16>(dst, <u16>f32ToF16(min(meanMagnitude(128), MAX_F16)));
   for (let i: usize = 0; i < 512; i += 16) {
     const bits = i32x4.bitmask(f32x4.ge(v128.load(src + i), f32x4.splat(0)));
     const byte = dst + 2 + (i >> 5);

@@ -97,6 +97,11 @@ export function formatById(id: number, place: string): TensorFormat {
   );
 }
 
+/** Name of a format in the registry, whence all formats come. */
+export function formatName(format: TensorFormat): FormatName {
+  return format.name as FormatName;
+}
+
 /** The format of that name in any case, e.g. `q4_k`; undefined if there is none. */
 export function formatByName(name: string): TensorFormat | undefined {
   const upper = name.toUpperCase();

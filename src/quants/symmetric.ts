@@ -6,7 +6,7 @@
  * is `sum w x x - 2 s A + s s B`, least at s = A / B; so a search is: start somewhere, round, refit, repeat.
  * Grids reach further on one side than on the other, so both signs of a scale are searched.
  */
-import { f32ToF16, roundToF16 } from '../core/index.ts';
+import { f32ToF16, MAX_F16, roundToF16 } from '../core/index.ts';
 import { FP4_DOUBLED, IQ4_VALUES } from './codebooks.ts';
 import type { Effort } from './format.ts';
 
@@ -172,7 +172,7 @@ function searchScale(
 
 /** `d` as an f16 value, finite and not zero. */
 function admissible(d: number): number {
-  const rounded = roundToF16(Math.min(Math.max(d, -65504), 65504));
+  const rounded = roundToF16(Math.min(Math.max(d, -MAX_F16), MAX_F16));
   return rounded === 0 ? Math.sign(d) * LEAST_F16 : rounded;
 }
 
