@@ -93,7 +93,7 @@ function searchPair(src: usize, importance: usize, codeMax: f32, effort: i32): v
   roundPair(quick ? 0 : importance ? 2 : 1);
 }
 
-/** The grids hold (0, -1): weights that stand on 2^k levels in full fit the codes but the last one exactly. */
+/** The grids hold (0, -1): weights that stand on 2^k levels in full fit the codes but the last one exactly. As in affine-pair.ts. */
 function setEffort(codeMax: f32, wide: bool): void {
   setShape(32, codeMax, -HUGE);
   setLowEnds(wide ? -1.5 : -0.75, wide ? 0.5 : 0.75, wide ? 8 : 4);

@@ -26,7 +26,10 @@ export interface PairBlock {
   readonly codes: Uint8Array;
 }
 
-/** The grids hold (0, -1): weights that stand on 2^k levels in full fit all codes but one exactly. */
+/**
+ * The grids hold (0, -1): weights that stand on 2^k levels in full fit all codes but one exactly. Also in `setEffort`
+ * of affine-pair.kernel.as.ts.
+ */
 const STARTS: StartsByEffort = {
   fast: { lows: ladder(-0.75, 0.75, 4), highs: ladder(-1, 0.75, 4), fits: 2 },
   best: { lows: ladder(-1.5, 0.5, 8), highs: ladder(-1.5, 0.5, 8), fits: 4 },

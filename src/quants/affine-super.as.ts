@@ -29,6 +29,7 @@ import {
   statistics,
   writeCodes,
 } from './affine.as';
+import { LOUD, SECOND_CHANCE, WIDE } from './tuning.as';
 
 /** The chosen integer scales and mins, f32[16] each, and those under trial. */
 export const SCALES: usize = memory.data(64, 16);
@@ -44,12 +45,6 @@ const AHEAD: usize = memory.data(64, 16);
 const FOUR: usize = memory.data(48, 16);
 /** The first orientation's scales, mins and codes while the other is searched. */
 const KEPT: usize = memory.data(384, 16);
-
-/** A first guess for the negated block may be worse than the other's final error by this: refits can win that. */
-const SECOND_CHANCE: f32 = 1.01;
-/** Reach of the wide search, and the share of the error (1: the mean) that calls for it. */
-const WIDE: i32 = 10;
-const LOUD: f32 = 2;
 
 let subs: i32 = 8;
 let scaleMax: f32 = 63;
@@ -193,7 +188,7 @@ function refit(): bool {
 
 /** Searches widely where one sub-block has `LOUD` times its share of the error, for it then decides. */
 function polish(): void {
-  const loud = (bestError * LOUD) / <f32>subs;
+  const loud = (bestError * <f32>LOUD) / <f32>subs;
   for (let sub = 0; sub < subs; sub++) {
     const before = at(ERRORS, sub);
     if (before < loud) continue;
@@ -265,7 +260,7 @@ export function searchSuper(src: usize, importance: usize): bool {
     memory.copy(KEPT + 64, MINS, 64);
     memory.copy(KEPT + 128, CODES, 256);
     negate();
-    searchOneSign(error * SECOND_CHANCE);
+    searchOneSign(error * <f32>SECOND_CHANCE);
     sign = -sign;
     if (bestError >= error) {
       sign = -sign;

@@ -66,7 +66,7 @@ function packQ2K(dst: usize): void {
   store<u16>(dst, dminBits(), 82);
 }
 
-/** Search of Q4_K and Q5_K; for `best`, `starts` first guesses of each super-block factor. */
+/** Search of Q4_K and Q5_K, as in affine-super.ts; for `best`, `starts` first guesses of each super-block factor. */
 function setSearch(effort: i32, starts: i32): void {
   const wide = effort != 0;
   setLowEnds(-1, wide ? 0.5 : 0.75, wide ? 8 : 4);

@@ -11,6 +11,7 @@
 import { f16ToF32, f32ToF16, MAX_F16 } from '../core/index.ts';
 import type { Codebook } from './codebooks.ts';
 import { type Effort, type RowEncoder, viewOf } from './format.ts';
+import { IMPORTANCE_FLOOR, NO_IMPORTANCE, NOTHING } from './tuning.as.ts';
 
 export interface CodebookShape {
   readonly book: () => Codebook;
@@ -49,11 +50,6 @@ interface BlockInput {
   readonly w: Float64Array;
   readonly minus: Uint8Array;
 }
-
-/** Weights of magnitude below this are zero in any f16 scale. */
-const SMALLEST = 1e-12;
-/** Share of the largest importance that every column has at least: none takes arbitrary values. */
-const FLOOR = 1e-6;
 
 interface Stage {
   /** Scales to search, relative to the guess, by dimension: the more levels, the more local optima. */
@@ -96,14 +92,14 @@ function usable(importance: Float32Array | null): number {
     if (!(v >= 0 && v < Number.POSITIVE_INFINITY)) return 0;
     most = Math.max(most, v);
   }
-  return most > 1e-30 ? most : 0;
+  return most > NO_IMPORTANCE ? most : 0;
 }
 
 function readBlock(src: Float32Array, importance: Float32Array | null, dimension: number): BlockInput {
   const heaviest = usable(importance);
   const x = Float64Array.from(src, (v) => (Number.isNaN(v) ? 0 : Math.min(Math.abs(v), 3.4e38)));
   const w = Float64Array.from(src, (_, i) =>
-    importance && heaviest > 0 ? Math.max(importance[i] / heaviest, FLOOR) : 1,
+    importance && heaviest > 0 ? Math.max(importance[i] / heaviest, IMPORTANCE_FLOOR) : 1,
   );
   const minus = new Uint8Array(src.length / dimension);
   src.forEach((v, i) => {
@@ -371,7 +367,7 @@ function encodeBlock(
   input: BlockInput,
   stages: readonly Stage[],
 ): EncodedBlock | undefined {
-  if (!input.x.some((x) => x >= SMALLEST)) return undefined;
+  if (!input.x.some((x) => x >= NOTHING)) return undefined;
   const subs = guessScales(shape, input);
   let best: EncodedBlock | undefined;
   for (const stage of stages) {

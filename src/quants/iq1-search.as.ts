@@ -19,11 +19,8 @@ import {
   wxs,
 } from './iq1-block.as';
 import { excess, highCodes, lowCodes, nearestPoint, sumLanes } from './iq1-points.as';
+import { COARSE, D_FIRST, D_LAST } from './tuning.as';
 
-/** f16 bits below which rounding moves d so far that other multiples may fit better. */
-const COARSE: u32 = 64;
-const D_FIRST: f32 = 1 / 24;
-const D_LAST: f32 = 1 / 4;
 const MAX_TRIALS = 8;
 
 /** Codes: point i32 and shift i32 (1: -1/8) of each group, multiple i32 of each sub-block; the best kept so far. */
@@ -218,9 +215,9 @@ function fitMultiples(d: f32): f32 {
 function searchD(largest: f32): f32 {
   memory.fill(hints, 0xff, 128);
   fillLines();
-  const ratio = <f32>Math.pow(D_LAST / D_FIRST, 1 / <f64>(dSteps - 1));
+  const ratio = <f32>Math.pow(<f32>D_LAST / <f32>D_FIRST, 1 / <f64>(dSteps - 1));
   const second = ratio * ratio;
-  let d = f32x4.mul(f32x4.splat(largest * D_FIRST), f32x4(1, ratio, second, second * ratio));
+  let d = f32x4.mul(f32x4.splat(largest * <f32>D_FIRST), f32x4(1, ratio, second, second * ratio));
   const onward = f32x4.splat(second * second);
   let least = f32x4.splat(0);
   let chosen = f32x4.splat(0);
@@ -316,7 +313,7 @@ function refine(d: f32, sign: u32): void {
   for (let round = 0; round < rounds; round++) {
     const from = halfBits(d);
     const start = f16ToF32(from) / unit;
-    if (from < COARSE) fitMultiples(start);
+    if (from < <u32>COARSE) fitMultiples(start);
     assign(start);
     d = sumMa / sumMmb;
     const bits = halfBits(d);
