@@ -17,10 +17,12 @@ export interface Tally {
   overflowed: number;
 }
 
+/** Nothing happened yet. */
 export function emptyTally(): Tally {
   return { nonFinite: 0, flushed: 0, rounded: 0, overflowed: 0 };
 }
 
+/** Adds `part` to `sum`, in place. */
 export function addTally(sum: Tally, part: Tally): void {
   sum.nonFinite += part.nonFinite;
   sum.flushed += part.flushed;
@@ -28,6 +30,7 @@ export function addTally(sum: Tally, part: Tally): void {
   sum.overflowed += part.overflowed;
 }
 
+/** What happened to all of them. */
 export function sumTallies(tallies: readonly Tally[]): Tally {
   const sum = emptyTally();
   for (const tally of tallies) addTally(sum, tally);

@@ -1,12 +1,11 @@
 /** The metadata of a quantized file: the model's own, and how it was made. */
 import { type GgufFile, type GgufValue, type Metadata, str, u32, withoutSplitKeys } from '../gguf/index.ts';
+import { QUANTIZATION_VERSION } from '../quants/index.ts';
 import { fileTypeId } from './formats.ts';
 import { type Mixture, mixtureName, type QuantizeOptions } from './options.ts';
 
 /** Longest string that llama.cpp keeps in these keys, in bytes. */
 const LONGEST = 127;
-/** Version of the block layouts, as ggml counts them. */
-const QUANTIZATION_VERSION = 2;
 
 /** The last part of a path of any system: local folders are nobody else's business. */
 export function baseName(path: string): string {

@@ -49,8 +49,10 @@ const KEPT: usize = memory.data(384, 16);
 let subs: i32 = 8;
 let scaleMax: f32 = 63;
 
-/** Starts: `starts` x `starts` factors around the plain `(d, dmin)`, `startStep` apart; then `refits` refits,
- * in which S moves by `reach`; `bothSigns`: the negated block is searched as well. */
+/**
+ * Starts: `starts` x `starts` factors around the plain `(d, dmin)`, `startStep` apart; then `refits` refits,
+ * in which S moves by `reach`; `bothSigns`: the negated block is searched as well.
+ */
 let starts: i32 = 1;
 let startStep: f32 = 0;
 let refits: i32 = 1;
@@ -61,12 +63,14 @@ let bestD: f32 = 0;
 let bestDmin: f32 = 0;
 let bestError: f32 = 0;
 
+/** Sub-blocks a block, largest code, and largest integer scale and min. */
 export function setSuperShape(subCount: i32, maxCode: f32, maxScale: f32): void {
   subs = subCount;
   scaleMax = maxScale;
   setShape(256 / subCount, maxCode, 0);
 }
 
+/** How hard to search: see the variables above. */
 export function setSuperEffort(startCount: i32, step: f32, refitCount: i32, scaleReach: i32, negated: bool): void {
   starts = startCount;
   startStep = step;

@@ -51,18 +51,21 @@ let fits: i32 = 0;
 let unit: f32 = 1;
 let perUnit: f32 = 1;
 
+/** Weights a sub-block, largest code, and the smallest min (0, or -`HUGE` for either sign). */
 export function setShape(subSize: i32, maxCode: f32, smallestMin: f32): void {
   size = subSize;
   codeMax = maxCode;
   leastMin = smallestMin;
 }
 
+/** Low ends of the ranges to start from: `count` of them, in steps (range / codeMax) above the lowest weight. */
 export function setLowEnds(first: f32, step: f32, count: i32): void {
   lowFirst = first;
   lowStep = step;
   lowCount = count;
 }
 
+/** High ends likewise, below the highest weight, in groups of four lanes; turns of codes and least squares. */
 export function setHighEnds(first: f32, step: f32, groups: i32, fitCount: i32): void {
   highFirst = first;
   highStep = step;
@@ -75,6 +78,7 @@ export function at(base: usize, i: i32): f32 {
   return load<f32>(base + (<usize>i << 2));
 }
 
+/** Sets number `i` of the f32 array at `base`. */
 export function put(base: usize, i: i32, value: f32): void {
   store<f32>(base + (<usize>i << 2), value);
 }

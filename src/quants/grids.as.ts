@@ -215,6 +215,7 @@ function fp4Value(t: v128): v128 {
   return v128.or(value, v128.and(t, i32x4.splat(0x80000000)));
 }
 
+/** As `evaluate`, for the doubled FP4 values and four scales by their inverses: sums to a0, b0. */
 export function evaluateFp4(first: i32, n: i32, inverse: v128): void {
   let p = f32x4.splat(0);
   let q = f32x4.splat(0);

@@ -29,6 +29,7 @@ import { Q8_K } from './formats/q8_k.ts';
 import { TQ1_0 } from './formats/tq1_0.ts';
 import { TQ2_0 } from './formats/tq2_0.ts';
 
+/** Every tensor format by its name. */
 export const FORMATS = {
   F32,
   F16,
