@@ -21,7 +21,7 @@ function buildProgram(): Command {
   return program;
 }
 
-/** One line for the user; the stack only for faults of ours, or when BITMILL_DEBUG is set. */
+/** One line for the user; the stack only for faults that are neither the user's nor the system's, or when BITMILL_DEBUG is set. */
 function report(error: unknown): number {
   const c = colours(process.stderr);
   if (error instanceof BitmillError) {
@@ -29,6 +29,10 @@ function report(error: unknown): number {
     if (error.hint) process.stderr.write(`${c.dim('hint:')} ${error.hint}\n`);
     if (process.env['BITMILL_DEBUG']) process.stderr.write(`${error.stack}\n`);
     return error.exitCode;
+  }
+  if (error instanceof Error && 'syscall' in error && !process.env['BITMILL_DEBUG']) {
+    process.stderr.write(`${c.red('error:')} ${error.message}\n`);
+    return EXIT_CODES.failure;
   }
   process.stderr.write(`${c.red('error:')} ${error instanceof Error ? error.stack : String(error)}\n`);
   return EXIT_CODES.failure;

@@ -1,5 +1,15 @@
 /** Files as byte sources and sinks, and output that appears whole or not at all. */
-import { constants, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import {
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { BitmillError, type ByteSink, type ByteSource, checkRange, inputError } from '../core/index.ts';
 
@@ -19,7 +29,11 @@ export function fileError(file: string, error: unknown): BitmillError {
   if (isErrno(error, 'EISDIR')) return inputError(file, 'is a folder, not a file');
   if (isErrno(error, 'ENOSPC'))
     return new BitmillError('resources', `${file}: the disk is full`, { cause: error });
-  if (isErrno(error, 'EACCES'))
+  if (isErrno(error, 'EEXIST')) return inputError(file, 'is a file, not a folder');
+  if (isErrno(error, 'ENAMETOOLONG')) return inputError(file, 'the name is too long');
+  if (isErrno(error, 'EROFS'))
+    return new BitmillError('resources', `${file}: the disk is read-only`, { cause: error });
+  if (isErrno(error, 'EACCES') || isErrno(error, 'EPERM'))
     return new BitmillError('resources', `${file}: permission denied`, { cause: error });
   return new BitmillError('failure', `${file}: ${message}`, { cause: error });
 }
@@ -96,7 +110,11 @@ export const PARTIAL = '.partial';
  */
 export async function writeAtomically(file: string, write: (sink: FileSink) => Promise<void>): Promise<void> {
   const partial = file + PARTIAL;
-  await rm(partial, { force: true });
+  if (file === '') throw inputError('output', 'its name is empty');
+  if (await isFolder(file)) throw inputError(file, 'is a folder, not a file');
+  await rm(partial, { force: true }).catch((error: unknown) => {
+    throw fileError(file, error);
+  });
   const sink = await openSink(partial);
   try {
     await write(sink);
@@ -108,6 +126,19 @@ export async function writeAtomically(file: string, write: (sink: FileSink) => P
     await rm(partial, { force: true });
     throw error instanceof BitmillError ? error : fileError(file, error);
   }
+}
+
+async function isFolder(file: string): Promise<boolean> {
+  return stat(file).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+}
+
+/** Whether both paths lead to one file, links followed. */
+export async function isSameFile(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((file) => realpath(file).catch(() => undefined)));
+  return one !== undefined && one === other;
 }
 
 /** Whether something stands under that path. */

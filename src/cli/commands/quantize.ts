@@ -9,6 +9,7 @@ import {
   checksum,
   fileIdentity,
   folderWorkspace,
+  lockFolder,
   openFile,
   openGguf,
   sha256,
@@ -260,10 +261,13 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
   const threads = flags.threads === undefined ? availableThreads() : parseCount('--threads', flags.threads);
   const memory = parseBytes('--memory', flags.memory);
   const executor = workerPool(threads);
+  let release: (() => Promise<void>) | undefined;
   const interrupt = stopOnInterrupt();
   try {
+    const workspace = await folderWorkspace(flags.output, executor);
+    release = await lockFolder(flags.output);
     return await runQuantization(plan, {
-      workspace: await folderWorkspace(flags.output, executor),
+      workspace,
       executor,
       newHasher: sha256,
       checksum,
@@ -274,6 +278,7 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
     });
   } finally {
     interrupt.done();
+    await release?.();
     await executor.close();
   }
 }
@@ -290,7 +295,10 @@ function protectInput(model: GgufFile, plan: Plan, folder: string): void {
 
 async function quantize(file: string, flags: Flags): Promise<void> {
   const options = await readOptions(file, flags);
-  if (/[/\\]/.test(options.model)) throw usageError('--name is a part of a file name, not a path');
+  if (flags.output === '') throw usageError('--output: the folder has no name');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (options.model === '' || /[/\\\x00-\x1f\x7f]/.test(options.model))
+    throw usageError('--name is a part of a file name: not empty, no path, no control characters');
   const model = await openGguf(file);
   try {
     const plan = planQuantization(model, options);
