@@ -40,6 +40,7 @@ export function fileError(file: string, error: unknown): BitmillError {
 
 /** Opens a file for random-access reading. @throws input error: missing, or not a regular file. */
 export async function openFile(file: string): Promise<ByteSource & { close(): Promise<void> }> {
+  if (file === '') throw inputError('input', 'its name is empty');
   let handle: FileHandle;
   try {
     handle = await open(file, constants.O_RDONLY);

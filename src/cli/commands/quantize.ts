@@ -313,7 +313,9 @@ async function quantize(file: string, flags: Flags): Promise<void> {
     }
     process.stdout.write(`${show(plan, result)}\n`);
     if (result)
-      process.stderr.write(`${plan.files.length} files in ${result.seconds.toFixed(1)} s: ${flags.output}\n`);
+      process.stderr.write(
+        `${plan.files.length} ${plan.files.length === 1 ? 'file' : 'files'} in ${result.seconds.toFixed(1)} s: ${flags.output}\n`,
+      );
   } finally {
     await model.close();
   }
