@@ -73,6 +73,8 @@ export async function openFile(file: string): Promise<ByteSource & { close(): Pr
 export interface FileSink extends ByteSink {
   /** Bytes written so far reach the disk. */
   sync(): Promise<void>;
+  /** Whether it still stands under its name: no other run removed or replaced it. */
+  inPlace(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -98,6 +100,13 @@ export async function openSink(file: string): Promise<FileSink> {
       }
     },
     sync: () => handle.datasync(),
+    inPlace: async () => {
+      const [own, standing] = await Promise.all([
+        handle.stat({ bigint: true }),
+        stat(file, { bigint: true }).catch(() => undefined),
+      ]);
+      return own.ino === standing?.ino && own.dev === standing.dev;
+    },
     close: () => handle.close(),
   };
 }
@@ -117,14 +126,18 @@ export async function writeAtomically(file: string, write: (sink: FileSink) => P
     throw fileError(file, error);
   });
   const sink = await openSink(partial);
+  let ours = true;
   try {
     await write(sink);
     await sink.sync();
+    // Another run that writes the same file has put its own partial file in this one's place: it must not be named.
+    ours = await sink.inPlace();
+    if (!ours) throw new BitmillError('failure', `${file}: another run is writing it`);
     await sink.close();
     await rename(partial, file);
   } catch (error) {
     await sink.close().catch(() => {});
-    await rm(partial, { force: true });
+    if (ours) await rm(partial, { force: true });
     throw error instanceof BitmillError ? error : fileError(file, error);
   }
 }

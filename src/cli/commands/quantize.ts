@@ -250,7 +250,7 @@ function stopOnInterrupt(): { signal: AbortSignal; done(): void } {
   const controller = new AbortController();
   const stop = (): void => {
     process.removeListener('SIGINT', stop);
-    process.stderr.write('\nstopping after the work in hand; the same command goes on from here\n');
+    process.stderr.write('\nstopping after the work in hand; once more stops at once\n');
     controller.abort();
   };
   process.on('SIGINT', stop);
