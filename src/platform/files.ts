@@ -142,7 +142,8 @@ export async function writeAtomically(file: string, write: (sink: FileSink) => P
   }
 }
 
-async function isFolder(file: string): Promise<boolean> {
+/** Whether a folder stands under that path. */
+export async function isFolder(file: string): Promise<boolean> {
   return stat(file).then(
     (info) => info.isDirectory(),
     () => false,
