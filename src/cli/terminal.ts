@@ -18,33 +18,68 @@ export function formatSize(bytes: number): string {
   return `${power === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${UNITS[power]}`;
 }
 
-/** Progress as a bar on stderr; silent but for warnings where stderr is no terminal, or with `quiet`. */
-export function terminalProgress(options: { quiet?: boolean } = {}): Progress {
-  const c = colours(process.stderr);
+/** Work that is done sooner shows no bar. */
+const BAR_AFTER_MS = 2000;
+
+/** `12.5 MiB of 27.0 MiB`, `3 of 27 files`. */
+export function amountText(done: number, total: number, unit: string): string {
+  return unit === 'bytes' ? `${formatSize(done)} of ${formatSize(total)}` : `${done} of ${total} ${unit}`;
+}
+
+/** Time left at the pace so far; empty before there is one. */
+function leftText(done: number, total: number, elapsed: number): string {
+  if (done <= 0) return '';
+  const seconds = Math.ceil(((total - done) / done) * (elapsed / 1000));
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  if (hours > 0) return `${hours} h ${minutes} min left`;
+  return minutes > 0 ? `${minutes} min ${seconds % 60} s left` : `${seconds} s left`;
+}
+
+function createBar(label: string, stream: NodeJS.WriteStream): cliProgress.SingleBar {
+  return new cliProgress.SingleBar(
+    {
+      format: `${label} [{bar}] {percentage}%  {amount}  {left}  {note}`,
+      stream,
+      barsize: 24,
+      hideCursor: true,
+      clearOnComplete: true,
+      linewrap: false,
+    },
+    cliProgress.Presets.legacy,
+  );
+}
+
+/** Progress as a bar on stderr, for work of over two seconds; with `quiet` or no terminal only warnings. */
+export function terminalProgress(options: { quiet?: boolean; stream?: NodeJS.WriteStream } = {}): Progress {
+  const stream = options.stream ?? process.stderr;
+  const c = colours(stream);
+  const visible = Boolean(stream.isTTY) && !options.quiet;
+  let work: { label: string; total: number; unit: string; started: number } | undefined;
   let bar: cliProgress.SingleBar | undefined;
-  const visible = Boolean(process.stderr.isTTY) && !options.quiet;
+  const stop = (): void => {
+    bar?.stop();
+    bar = undefined;
+    work = undefined;
+  };
   return {
     start: (label, total, unit) => {
-      if (!visible) return;
-      bar = new cliProgress.SingleBar(
-        {
-          format: `${label} [{bar}] {percentage}% {amount} {eta_formatted} left {note}`,
-          stream: process.stderr,
-          hideCursor: true,
-          clearOnComplete: true,
-          formatValue: (value, _options, type) =>
-            type === 'value' && unit === 'bytes' ? formatSize(value) : String(value),
-        },
-        cliProgress.Presets.legacy,
-      );
-      bar.start(total, 0, { note: '', amount: '' });
+      stop();
+      if (visible) work = { label, total, unit, started: performance.now() };
     },
-    update: (done, note = '') => bar?.update(done, { note, amount: '' }),
-    stop: () => {
-      bar?.stop();
-      bar = undefined;
+    update: (done, note = '') => {
+      if (!work) return;
+      const { label, total, unit, started } = work;
+      const elapsed = performance.now() - started;
+      if (elapsed < BAR_AFTER_MS) return;
+      const texts = { amount: amountText(done, total, unit), left: leftText(done, total, elapsed), note };
+      if (bar) bar.update(done, texts);
+      else {
+        bar = createBar(label, stream);
+        bar.start(total, done, texts);
+      }
     },
-    warn: (message) => void process.stderr.write(`${c.yellow('warning:')} ${message}\n`),
+    stop,
+    warn: (message) => void stream.write(`${c.yellow('warning:')} ${message}\n`),
   };
 }
 

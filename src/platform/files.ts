@@ -1,5 +1,15 @@
 /** Files as byte sources and sinks, and output that appears whole or not at all. */
-import { constants, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import {
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { BitmillError, type ByteSink, type ByteSource, checkRange, inputError } from '../core/index.ts';
 
@@ -19,13 +29,18 @@ export function fileError(file: string, error: unknown): BitmillError {
   if (isErrno(error, 'EISDIR')) return inputError(file, 'is a folder, not a file');
   if (isErrno(error, 'ENOSPC'))
     return new BitmillError('resources', `${file}: the disk is full`, { cause: error });
-  if (isErrno(error, 'EACCES'))
+  if (isErrno(error, 'EEXIST')) return inputError(file, 'is a file, not a folder');
+  if (isErrno(error, 'ENAMETOOLONG')) return inputError(file, 'the name is too long');
+  if (isErrno(error, 'EROFS'))
+    return new BitmillError('resources', `${file}: the disk is read-only`, { cause: error });
+  if (isErrno(error, 'EACCES') || isErrno(error, 'EPERM'))
     return new BitmillError('resources', `${file}: permission denied`, { cause: error });
   return new BitmillError('failure', `${file}: ${message}`, { cause: error });
 }
 
 /** Opens a file for random-access reading. @throws input error: missing, or not a regular file. */
 export async function openFile(file: string): Promise<ByteSource & { close(): Promise<void> }> {
+  if (file === '') throw inputError('input', 'its name is empty');
   let handle: FileHandle;
   try {
     handle = await open(file, constants.O_RDONLY);
@@ -58,6 +73,8 @@ export async function openFile(file: string): Promise<ByteSource & { close(): Pr
 export interface FileSink extends ByteSink {
   /** Bytes written so far reach the disk. */
   sync(): Promise<void>;
+  /** Whether it still stands under its name: no other run removed or replaced it. */
+  inPlace(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -83,6 +100,13 @@ async function openSink(file: string): Promise<FileSink> {
       }
     },
     sync: () => handle.datasync(),
+    inPlace: async () => {
+      const [own, standing] = await Promise.all([
+        handle.stat({ bigint: true }),
+        stat(file, { bigint: true }).catch(() => undefined),
+      ]);
+      return own.ino === standing?.ino && own.dev === standing.dev;
+    },
     close: () => handle.close(),
   };
 }
@@ -96,18 +120,40 @@ export const PARTIAL = '.partial';
  */
 export async function writeAtomically(file: string, write: (sink: FileSink) => Promise<void>): Promise<void> {
   const partial = file + PARTIAL;
-  await rm(partial, { force: true });
+  if (file === '') throw inputError('output', 'its name is empty');
+  if (await isFolder(file)) throw inputError(file, 'is a folder, not a file');
+  await rm(partial, { force: true }).catch((error: unknown) => {
+    throw fileError(file, error);
+  });
   const sink = await openSink(partial);
+  let ours = true;
   try {
     await write(sink);
     await sink.sync();
+    // Another run that writes the same file has put its own partial file in this one's place: it must not be named.
+    ours = await sink.inPlace();
+    if (!ours) throw new BitmillError('failure', `${file}: another run is writing it`);
     await sink.close();
     await rename(partial, file);
   } catch (error) {
     await sink.close().catch(() => {});
-    await rm(partial, { force: true });
+    if (ours) await rm(partial, { force: true });
     throw error instanceof BitmillError ? error : fileError(file, error);
   }
+}
+
+/** Whether a folder stands under that path. */
+export async function isFolder(file: string): Promise<boolean> {
+  return stat(file).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+}
+
+/** Whether both paths lead to one file, links followed. */
+export async function isSameFile(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((file) => realpath(file).catch(() => undefined)));
+  return one !== undefined && one === other;
 }
 
 /** Whether something stands under that path. */

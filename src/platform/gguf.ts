@@ -1,5 +1,5 @@
 /** GGUF files by path or address: one file, or all shards of a model given any one of them. */
-import { type ByteSource, inputError } from '../core/index.ts';
+import { type ByteSource, inputError, usageError } from '../core/index.ts';
 import {
   type GgufFile,
   type GgufLimits,
@@ -18,6 +18,7 @@ export function isUrl(name: string): boolean {
 /** Opens a file by path, or by address for reading ranges; HF_TOKEN is sent to huggingface.co, nowhere else. */
 export async function openSource(name: string): Promise<ByteSource> {
   if (!isUrl(name)) return openFile(name);
+  if (!URL.canParse(name)) throw usageError(`${name} is no web address`);
   const token = process.env['HF_TOKEN'];
   const { protocol, hostname } = new URL(name);
   const trusted = protocol === 'https:' && hostname === 'huggingface.co';

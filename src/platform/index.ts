@@ -5,5 +5,6 @@ export { isUrl, openGguf, openSource } from './gguf.ts';
 export { type GgufHashes, hashGguf } from './hashes.ts';
 export { type ResolvedModel, type ResolveOptions, resolveModel } from './hub.ts';
 export { HubError, type HubSettings } from './hub-api.ts';
+export { lockFolder } from './lock.ts';
 export { availableThreads, workerPool } from './workers.ts';
 export * from './workspace.ts';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { BitmillError, type Executor, inlineExecutor, inputError } from '../core/index.ts';
 import type { Checksum, Hasher, PartialFile, Workspace } from '../quantize/index.ts';
-import { fileError, PARTIAL, writeAtomically } from './files.ts';
+import { fileError, isFolder, PARTIAL, writeAtomically } from './files.ts';
 import { hashFileJob } from './hash-job.ts';
 
 /** SHA-256 by Node's crypto. */
@@ -83,7 +83,11 @@ export async function folderWorkspace(
         () => undefined,
       ),
     openPartial: (name, size, fresh) =>
-      guard(at(name) + PARTIAL, () => openPartial(at(name) + PARTIAL, size, fresh)),
+      guard(at(name) + PARTIAL, async () => {
+        // Said before the work, not when the file is to get its name.
+        if (await isFolder(at(name))) throw inputError(at(name), 'is a folder, not a file');
+        return openPartial(at(name) + PARTIAL, size, fresh);
+      }),
     hasPartial: (name, size) => hasSize(at(name) + PARTIAL, size),
     hasWhole: (name, size) => hasSize(at(name), size),
     hash: (name, which) =>

@@ -11,8 +11,9 @@ import {
   writeConversion,
 } from '../../convert/index.ts';
 import { openCheckpoint } from '../../hf/index.ts';
-import { resolveModel, workerPool, writeAtomically } from '../../platform/index.ts';
+import { resolveModel, workerPool } from '../../platform/index.ts';
 import { parseCount } from '../option-values.ts';
+import { writeOutput } from '../output.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
 
 interface ConvertCommandOptions {
@@ -55,7 +56,8 @@ async function runConvert(place: string, options: ConvertCommandOptions): Promis
     const { dtype, name, pre } = options;
     const plan = await planConversion(checkpoint, { dtype, name, pre, warn: progress.warn });
     let report: ConversionReport | undefined;
-    await writeAtomically(options.output, async (sink) => {
+    const inputs = (await files.list()).map((file) => `${files.name}/${file}`);
+    await writeOutput(options.output, inputs, async (sink) => {
       const allowNonFinite = options.allowNonfinite === true;
       report = await writeConversion(checkpoint, plan, sink, { executor, progress, allowNonFinite });
     });

@@ -8,8 +8,9 @@ import {
   type Tally,
   writeDequantized,
 } from '../../convert/index.ts';
-import { openGguf, workerPool, writeAtomically } from '../../platform/index.ts';
+import { openGguf, workerPool } from '../../platform/index.ts';
 import { parseCount } from '../option-values.ts';
+import { writeOutput } from '../output.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
 
 interface DequantizeCommandOptions {
@@ -43,7 +44,7 @@ async function runDequantize(input: string, options: DequantizeCommandOptions): 
   try {
     const plan = planDequantize(file, dtype);
     let tally: Tally | undefined;
-    await writeAtomically(output, async (sink) => {
+    await writeOutput(output, file.shards, async (sink) => {
       const allowNonFinite = options.allowNonfinite === true;
       tally = await writeDequantized(file, plan, sink, { executor, progress, allowNonFinite });
     });

@@ -9,6 +9,7 @@ import {
   checksum,
   fileIdentity,
   folderWorkspace,
+  lockFolder,
   openFile,
   openGguf,
   sha256,
@@ -250,7 +251,7 @@ function stopOnInterrupt(): { signal: AbortSignal; done(): void } {
   const controller = new AbortController();
   const stop = (): void => {
     process.removeListener('SIGINT', stop);
-    process.stderr.write('\nstopping after the work in hand; the same command goes on from here\n');
+    process.stderr.write('\nstopping after the work in hand; once more stops at once\n');
     controller.abort();
   };
   process.on('SIGINT', stop);
@@ -261,10 +262,13 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
   const threads = flags.threads === undefined ? availableThreads() : parseCount('--threads', flags.threads);
   const memory = parseBytes('--memory', flags.memory);
   const executor = workerPool(threads);
+  let release: (() => Promise<void>) | undefined;
   const interrupt = stopOnInterrupt();
   try {
+    const workspace = await folderWorkspace(flags.output, executor);
+    release = await lockFolder(flags.output);
     return await runQuantization(plan, {
-      workspace: await folderWorkspace(flags.output, executor),
+      workspace,
       executor,
       newHasher: sha256,
       checksum,
@@ -275,6 +279,7 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
     });
   } finally {
     interrupt.done();
+    await release?.();
     await executor.close();
   }
 }
@@ -291,7 +296,10 @@ function protectInput(model: GgufFile, plan: Plan, folder: string): void {
 
 async function quantize(file: string, flags: Flags): Promise<void> {
   const options = await readOptions(file, flags);
-  if (/[/\\]/.test(options.model)) throw usageError('--name is a part of a file name, not a path');
+  if (flags.output === '') throw usageError('--output: the folder has no name');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (options.model === '' || /[/\\\x00-\x1f\x7f]/.test(options.model))
+    throw usageError('--name is a part of a file name: not empty, no path, no control characters');
   const model = await openGguf(file);
   try {
     const plan = planQuantization(model, options);
@@ -306,7 +314,9 @@ async function quantize(file: string, flags: Flags): Promise<void> {
     }
     process.stdout.write(`${show(plan, result)}\n`);
     if (result)
-      process.stderr.write(`${plan.files.length} files in ${result.seconds.toFixed(1)} s: ${flags.output}\n`);
+      process.stderr.write(
+        `${plan.files.length} ${plan.files.length === 1 ? 'file' : 'files'} in ${result.seconds.toFixed(1)} s: ${flags.output}\n`,
+      );
   } finally {
     await model.close();
   }

@@ -10,8 +10,9 @@ import {
   withoutSplitKeys,
   writeCopy,
 } from '../../gguf/index.ts';
-import { exists, writeAtomically } from '../../platform/index.ts';
+import { exists } from '../../platform/index.ts';
 import { dataBytes, withGguf } from '../gguf.ts';
+import { writeOutput } from '../output.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
 
 /** llama.cpp's default. */
@@ -55,7 +56,7 @@ async function writeAll(label: string, outputs: readonly Output[]): Promise<numb
   const sizes: number[] = [];
   try {
     for (const output of outputs) {
-      await writeAtomically(output.path, async (sink) => {
+      await writeOutput(output.path, output.file.shards, async (sink) => {
         const size = await writeCopy(sink, output, (bytes) => {
           done += bytes;
           progress.update(done);
