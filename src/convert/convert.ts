@@ -45,7 +45,7 @@ type Origin =
     }
   | { readonly kind: 'computed'; readonly values: Float32Array };
 
-export interface PlannedTensor extends TensorSpec {
+export interface ConversionTensor extends TensorSpec {
   readonly target: FormatName;
   readonly origin: Origin;
 }
@@ -57,7 +57,7 @@ export interface ConversionPlan {
   readonly tokenizer: 'sentencepiece' | 'byte-level';
   readonly weights: number;
   readonly metadata: Metadata;
-  readonly tensors: readonly PlannedTensor[];
+  readonly tensors: readonly ConversionTensor[];
   readonly layout: GgufLayout;
 }
 
@@ -128,10 +128,10 @@ function targetOf(name: string, shape: readonly number[], format: FormatName): F
   return shape[shape.length - 1] % FORMATS[format].blockSize === 0 ? format : 'F16';
 }
 
-function planTensors(checkpoint: Checkpoint, plan: ModelPlan, format: FormatName): PlannedTensor[] {
+function planTensors(checkpoint: Checkpoint, plan: ModelPlan, format: FormatName): ConversionTensor[] {
   const rules = matchTensors(checkpoint, plan.tensors);
   const computed = plan.computed.map(
-    ({ name, values }): PlannedTensor => ({
+    ({ name, values }): ConversionTensor => ({
       name,
       shape: [values.length],
       format: FORMATS.F32,
@@ -139,7 +139,7 @@ function planTensors(checkpoint: Checkpoint, plan: ModelPlan, format: FormatName
       origin: { kind: 'computed', values },
     }),
   );
-  const taken = [...checkpoint.tensors.keys()].flatMap((name): PlannedTensor[] => {
+  const taken = [...checkpoint.tensors.keys()].flatMap((name): ConversionTensor[] => {
     const rule = rules.get(name);
     if (!rule) return [];
     const target = targetOf(rule.to, rule.shape, format);
@@ -217,7 +217,7 @@ export async function planConversion(
   };
 }
 
-function transferOf(checkpoint: Checkpoint, tensor: PlannedTensor, offset: number): Transfer {
+function transferOf(checkpoint: Checkpoint, tensor: ConversionTensor, offset: number): Transfer {
   const { origin, target, name, shape } = tensor;
   const whole = { name, target, offset };
   if (origin.kind === 'computed') {

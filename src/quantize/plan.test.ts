@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { uniform } from '../../test/random.ts';
 import { BitmillError, memorySource } from '../core/index.ts';
-import { type GgufFile, readGguf, str } from '../gguf/index.ts';
+import { type GgufFile, type GgufValue, readGguf, str } from '../gguf/index.ts';
 import { FORMATS } from '../quants/index.ts';
 import { parseUserRecipe, planQuantization, type QuantizeOptions, recipeSet } from './index.ts';
 import { buildImportance, buildModel, phiMetadata, phiTensors, type TestTensor } from './testing.cases.ts';
@@ -212,4 +212,12 @@ test('1,000 mutated models are planned or refused, never anything else', async (
     }
   }
   expect(planned, 'mutations that do no harm').toBeGreaterThan(100);
+});
+
+test('metadata that contradicts the file it is in cannot be set', async () => {
+  const model = await open();
+  for (const key of ['general.alignment', 'split.count', 'split.no', 'general.architecture']) {
+    const overrides = new Map<string, GgufValue>([[key, { type: 'u16', value: 3 }]]);
+    expect(() => planQuantization(model, { ...OPTIONS, overrides })).toThrow(`--override-kv: ${key}`);
+  }
 });

@@ -9,9 +9,14 @@ import {
   type GgufTensor,
   layoutGguf,
   type Metadata,
+<<<<<<< HEAD
   shardMetadata,
+=======
+  SPLIT_KEYS,
+>>>>>>> rev1
   shardName,
 } from '../gguf/index.ts';
+
 import { checkAgainstModel } from '../imatrix/index.ts';
 import { checkModel } from '../models/index.ts';
 import { canEncode, FORMATS, type FormatName, formatBytes } from '../quants/index.ts';
@@ -208,6 +213,20 @@ function planFiles(
   });
 }
 
+/** Metadata that says how the file itself is laid out. */
+const LAYOUT_KEYS: readonly string[] = ['general.alignment', ...Object.values(SPLIT_KEYS)];
+
+/** Throws if set metadata would contradict the file it is in. */
+function checkMetadata(model: GgufFile, { overrides }: QuantizeOptions): void {
+  const layout = LAYOUT_KEYS.find((key) => overrides?.has(key));
+  if (layout) throw usageError(`--override-kv: ${layout} follows from the file and cannot be set`);
+  const [was, wanted] = [model.metadata, overrides].map((keys) => keys?.get('general.architecture'));
+  if (wanted && wanted.type !== was?.type)
+    throw usageError(
+      `--override-kv: general.architecture is a ${was?.type ?? 'string'}, not a ${wanted.type}`,
+    );
+}
+
 /**
  * Plans all outputs of a quantization.
  * @throws usage error: overrides that match nothing, types that need an importance matrix.
@@ -222,6 +241,7 @@ export function planQuantization(model: GgufFile, options: QuantizeOptions): Pla
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw usageError(`${twice} is asked for twice`);
   checkOverrides(model.tensors, options);
+  checkMetadata(model, options);
   if (options.imatrix) checkAgainstModel(options.imatrix, model.tensors);
   const facts = modelFacts(model);
   const sorted = sortTensors(model.tensors);
