@@ -6,8 +6,6 @@ import { defineConfig } from 'vitest/config';
  */
 export default defineConfig({
   test: {
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
     projects: [
       {
         test: {
@@ -15,6 +13,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['**/*.oracle.test.ts', '**/*.browser.test.ts'],
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -22,6 +21,7 @@ export default defineConfig({
           name: 'oracle',
           include: ['src/**/*.oracle.test.ts', 'test/**/*.oracle.test.ts'],
           testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       {
@@ -29,6 +29,7 @@ export default defineConfig({
           name: 'browser',
           include: ['src/**/*.browser.test.ts', 'test/**/*.browser.test.ts'],
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

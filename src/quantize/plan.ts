@@ -9,14 +9,10 @@ import {
   type GgufTensor,
   layoutGguf,
   type Metadata,
-<<<<<<< HEAD
-  shardMetadata,
-=======
   SPLIT_KEYS,
->>>>>>> rev1
+  shardMetadata,
   shardName,
 } from '../gguf/index.ts';
-
 import { checkAgainstModel } from '../imatrix/index.ts';
 import { checkModel } from '../models/index.ts';
 import { canEncode, FORMATS, type FormatName, formatBytes } from '../quants/index.ts';
