@@ -2,7 +2,7 @@
 import { usageError } from '../core/index.ts';
 import type { GgufScalar, ScalarType } from '../gguf/index.ts';
 import { namePattern } from '../quantize/index.ts';
-import { FORMATS, type FormatName, formatByName } from '../quants/index.ts';
+import { FORMATS, type FormatName, formatByName, formatName } from '../quants/index.ts';
 
 /** For options that may be repeated. */
 export function collect(value: string, before: string[]): string[] {
@@ -45,7 +45,7 @@ export function parseCount(option: string, text: string): number {
 /** A format that weights can have. */
 export function parseFormat(option: string, text: string): FormatName {
   const format = formatByName(text);
-  if (format && format.kind !== 'integer') return format.name as FormatName;
+  if (format && format.kind !== 'integer') return formatName(format);
   const known = Object.values(FORMATS).filter(({ kind }) => kind !== 'integer');
   throw usageError(
     `${option}: unknown format "${text}"`,

@@ -5,7 +5,7 @@
 import { type ByteSink, inputError } from '../core/index.ts';
 import { type GgufLayout, layoutGguf, type Metadata, str, type TensorSpec, u32 } from '../gguf/index.ts';
 import type { Checkpoint, SafetensorsType } from '../hf/index.ts';
-import { FORMATS, type FormatName } from '../quants/index.ts';
+import { FORMATS, type FormatName, QUANTIZATION_VERSION } from '../quants/index.ts';
 import { type Entry, IGNORED_TENSORS, type ModelPlan, type TensorRule } from './architecture.ts';
 import { architectureOf } from './architectures/index.ts';
 import { readCard } from './card.ts';
@@ -169,9 +169,6 @@ function resolveType(checkpoint: Checkpoint, dtype: ConvertType | 'auto'): Conve
 function weightsOf({ shape }: TensorSpec): number {
   return shape.reduce((product, size) => product * size, 1);
 }
-
-/** Version of the block formats, as every quantized GGUF states it. */
-const QUANTIZATION_VERSION = 2;
 
 /**
  * Plans a conversion. Reads configs and tokenizer files, no weights.

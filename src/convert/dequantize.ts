@@ -1,5 +1,5 @@
 /** A quantized GGUF as plain floats: metadata kept, every block format decoded. */
-import { type ByteSink, usageError } from '../core/index.ts';
+import type { ByteSink } from '../core/index.ts';
 import {
   type GgufFile,
   type GgufLayout,
@@ -9,7 +9,7 @@ import {
   u32,
   withoutSplitKeys,
 } from '../gguf/index.ts';
-import { FORMATS, type FormatName, type TensorFormat } from '../quants/index.ts';
+import { FORMATS, type FormatName, formatName } from '../quants/index.ts';
 import { CONVERT_TYPES } from './convert.ts';
 import { sumTallies, type Tally } from './rows.ts';
 import { type StreamOptions, streamTensors } from './stream.ts';
@@ -25,7 +25,7 @@ export interface DequantizePlan {
 
 /** Integers stay what they are, vectors become f32, the rest becomes `type`. */
 function targetOf(tensor: GgufTensor, type: DequantizeType): FormatName {
-  if (tensor.format.kind === 'integer') return tensor.format.name as FormatName;
+  if (tensor.format.kind === 'integer') return formatName(tensor.format);
   return tensor.shape.length < 2 ? 'F32' : CONVERT_TYPES[type].format;
 }
 
@@ -50,11 +50,6 @@ export function planDequantize(file: GgufFile, type: DequantizeType): Dequantize
   return { metadata, layout, targets };
 }
 
-function sourceName(format: TensorFormat): FormatName {
-  if (Object.hasOwn(FORMATS, format.name)) return format.name as FormatName;
-  throw usageError(`${format.name} is not in the registry of formats`);
-}
-
 /** @throws input error: NaN or infinite weights, unless `options.allowNonFinite`. @returns what rounding did. */
 export async function writeDequantized(
   file: GgufFile,
@@ -65,7 +60,7 @@ export async function writeDequantized(
   await sink.write(0, plan.layout.header);
   const transfers = plan.targets.map(({ tensor, target }, i) => ({
     name: tensor.name,
-    source: sourceName(tensor.format),
+    source: formatName(tensor.format),
     target,
     rows: tensor.weights / tensor.shape[0],
     cols: tensor.shape[0],

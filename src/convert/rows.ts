@@ -17,10 +17,12 @@ export interface Tally {
   overflowed: number;
 }
 
+/** Nothing happened yet. */
 export function emptyTally(): Tally {
   return { nonFinite: 0, flushed: 0, rounded: 0, overflowed: 0 };
 }
 
+/** Adds `part` to `sum`, in place. */
 export function addTally(sum: Tally, part: Tally): void {
   sum.nonFinite += part.nonFinite;
   sum.flushed += part.flushed;
@@ -28,6 +30,7 @@ export function addTally(sum: Tally, part: Tally): void {
   sum.overflowed += part.overflowed;
 }
 
+/** What happened to all of them. */
 export function sumTallies(tallies: readonly Tally[]): Tally {
   const sum = emptyTally();
   for (const tally of tallies) addTally(sum, tally);
@@ -45,7 +48,7 @@ export interface ConvertInput {
   readonly headRows: number;
 }
 
-export interface ConvertOutput {
+interface ConvertOutput {
   readonly bytes: Uint8Array;
   readonly tally: Tally;
 }
@@ -54,7 +57,7 @@ export interface ConvertOutput {
  * Rows of each head reordered: row `2 j + s` of the result is row `s H / 2 + j` of the source.
  * @param headRows H, even. @param rowBytes bytes a row; `bytes` holds whole heads.
  */
-export function interleaveRows(bytes: Uint8Array, rowBytes: number, headRows: number): Uint8Array {
+function interleaveRows(bytes: Uint8Array, rowBytes: number, headRows: number): Uint8Array {
   const result = new Uint8Array(bytes.length);
   const half = headRows / 2;
   for (let row = 0; row * rowBytes < bytes.length; row++) {
@@ -161,7 +164,7 @@ function convertWeights({ source, target, bytes, cols }: ConvertInput): ConvertO
 }
 
 /** Converts whole rows. Pure: the result depends on the input alone. */
-export function convertRows(input: ConvertInput): ConvertOutput {
+function convertRows(input: ConvertInput): ConvertOutput {
   const { source, target, cols, headRows } = input;
   const rowBytes = formatBytes(FORMATS[source], cols);
   const bytes = headRows > 0 ? interleaveRows(input.bytes, rowBytes, headRows) : input.bytes;

@@ -3,6 +3,9 @@
  * Encoding rounds to nearest, ties to even, as the hardware and ggml do.
  */
 
+/** The largest finite f16. */
+export const MAX_F16 = 65504;
+
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
@@ -19,7 +22,7 @@ function computeF16(h: number): number {
 let f16Values: Float32Array | undefined;
 
 /** All 65,536 f16 values by their bits; made on first use (256 KiB). */
-export function f16Table(): Float32Array {
+function f16Table(): Float32Array {
   f16Values ??= Float32Array.from({ length: 65536 }, (_, h) => computeF16(h));
   return f16Values;
 }

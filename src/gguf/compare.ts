@@ -54,7 +54,7 @@ function unionOf(a: Iterable<string>, b: Iterable<string>): string[] {
   return [...new Set([...a, ...b])];
 }
 
-export function compareMetadata(a: Metadata, b: Metadata): MetadataDifference[] {
+function compareMetadata(a: Metadata, b: Metadata): MetadataDifference[] {
   return unionOf(a.keys(), b.keys())
     .map((key) => ({ key, a: a.get(key), b: b.get(key) }))
     .filter(({ a: x, b: y }) => x === undefined || y === undefined || !equalValues(x, y));

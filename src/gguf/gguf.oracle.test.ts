@@ -73,7 +73,7 @@ describe.skipIf(typeof llama === 'string' || !existsSync(FILES[0]))(
         shardName(path.join(folder, `shard-${alignment}`), i, groups.length),
       );
       for (const [i, tensors] of groups.entries()) {
-        const metadata = shardMetadata(gguf, i, groups.length);
+        const metadata = shardMetadata(gguf.metadata, i, groups.length, gguf.tensors.length);
         writeFileSync(files[i], await copyOf(gguf, { metadata, tensors, alignment }));
       }
       expect(tokensOf(files[0])).toEqual(tokensOf(FILES[0]));

@@ -56,7 +56,7 @@ function getArray<T>(
   });
 }
 
-/** @param place the file, for messages; likewise below. */
+/** A string. @param place the file, for messages; likewise below. */
 export function getString(metadata: Metadata, key: string, place: string): string | undefined {
   return getScalar(metadata, key, place, 'a string', toText);
 }
@@ -66,10 +66,12 @@ export function getNumber(metadata: Metadata, key: string, place: string): numbe
   return getScalar(metadata, key, place, 'a number', toNumber);
 }
 
+/** A bool. */
 export function getBoolean(metadata: Metadata, key: string, place: string): boolean | undefined {
   return getScalar(metadata, key, place, 'a bool', toBoolean);
 }
 
+/** An array of strings. */
 export function getStrings(metadata: Metadata, key: string, place: string): string[] | undefined {
   return getArray(metadata, key, place, 'an array of strings', toText);
 }
@@ -84,18 +86,22 @@ function needed<T>(value: T | undefined, key: string, place: string): T {
   return value;
 }
 
+/** A string that must be there. */
 export function needString(metadata: Metadata, key: string, place: string): string {
   return needed(getString(metadata, key, place), key, place);
 }
 
+/** A number that must be there; as `getNumber`. */
 export function needNumber(metadata: Metadata, key: string, place: string): number {
   return needed(getNumber(metadata, key, place), key, place);
 }
 
+/** An array of strings that must be there. */
 export function needStrings(metadata: Metadata, key: string, place: string): string[] {
   return needed(getStrings(metadata, key, place), key, place);
 }
 
+/** An array of numbers that must be there. */
 export function needNumbers(metadata: Metadata, key: string, place: string): number[] {
   return needed(getNumbers(metadata, key, place), key, place);
 }
@@ -108,6 +114,7 @@ function array<T extends Scalar>(of: ScalarType): (value: Iterable<T>) => GgufAr
   return (value) => ({ type: 'array', of, value: [...value] });
 }
 
+/** Values to be written, by the type's name in GGUF; the plural makes an array. Ranges are checked on writing. */
 export const u8 = scalar<number>('u8');
 export const i8 = scalar<number>('i8');
 export const u16 = scalar<number>('u16');

@@ -29,12 +29,12 @@ export function shareOut(file: GgufFile, rule: ShardRule): GgufTensor[][] {
   return groups;
 }
 
-/** Metadata of shard `index` (from 0) of `count`: everything in the first, only the split's keys in the others. */
-export function shardMetadata(file: GgufFile, index: number, count: number): Metadata {
+/** Metadata of shard `index` (from 0) of `count`: all of the model's in the first, in each what shard it is. */
+export function shardMetadata(whole: Metadata, index: number, count: number, tensors: number): Metadata {
   return new Map([
-    ...(index === 0 ? withoutSplitKeys(file.metadata) : []),
+    ...(index === 0 ? withoutSplitKeys(whole) : []),
     [SPLIT_KEYS.no, u16(index)],
     [SPLIT_KEYS.count, u16(count)],
-    [SPLIT_KEYS.tensors, i32(file.tensors.length)],
+    [SPLIT_KEYS.tensors, i32(tensors)],
   ]);
 }

@@ -3,7 +3,7 @@
  * can be turned into the little-endian data that everything else works on.
  * Widths follow how ggml accesses the fields: `qh` of Q5_0 is declared as bytes but read and written as a u32.
  */
-import type { FormatName, TensorFormat } from '../quants/index.ts';
+import { type FormatName, formatName, type TensorFormat } from '../quants/index.ts';
 
 /** A run of `count` fields of `width` bytes each, from byte `at` of the block. */
 interface Run {
@@ -58,7 +58,7 @@ const RUNS: Readonly<Record<FormatName, readonly Run[]>> = {
 
 /** Reverses the bytes of every wide field of whole blocks, in place; its own inverse. */
 export function swapBytes(format: TensorFormat, bytes: Uint8Array): void {
-  const runs = RUNS[format.name as FormatName];
+  const runs = RUNS[formatName(format)];
   for (let block = 0; block < bytes.length; block += format.blockBytes) {
     for (const { at, width, count } of runs) {
       const end = block + at + width * count;

@@ -4,11 +4,9 @@ export {
   INDEX_FILE,
   isPlainName,
   openCheckpoint,
-  PICKLE,
   SINGLE_FILE,
   weightFiles,
 } from './checkpoint.ts';
-export { asRecord, parseJson } from './json.ts';
 export * from './safetensors.ts';
 export * from './sentencepiece.ts';
 export type * from './types.ts';

@@ -8,7 +8,7 @@ import { inputError } from '../core/index.ts';
 export const MAX_JSON_BYTES = 100_000_000;
 
 /** Deepest nesting; tokenizer.json files stay below 12. */
-export const MAX_JSON_DEPTH = 64;
+const MAX_JSON_DEPTH = 64;
 
 const QUOTE = 0x22;
 const COLON = 0x3a;

@@ -26,10 +26,10 @@ export const SAFETENSORS_TYPES = {
 } as const satisfies Record<SafetensorsType, number>;
 
 /** Largest header in bytes; the format's own limit. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 
 /** Most tensors in one file. */
-export const MAX_TENSORS = 1_000_000;
+const MAX_TENSORS = 1_000_000;
 
 /** Most dimensions of a tensor; GGUF allows 4, convolutions need 5. */
 const MAX_RANK = 8;

@@ -12,7 +12,7 @@ const MAX_PIECES = 16_000_000;
 const MAX_PIECE_BYTES = 10_000_000;
 
 /** Kinds of pieces by their number in the file; the same numbers stand in `tokenizer.ggml.token_type`. */
-export const PIECE_TYPES = {
+const PIECE_TYPES = {
   normal: 1,
   unknown: 2,
   control: 3,

@@ -1,5 +1,8 @@
 /** f16 conversions for kernels; same rounding as src/core/half.ts. */
 
+/** The largest finite f16. */
+export const MAX_F16: f32 = 65504;
+
 /** Value of f16 bits. */
 export function f16ToF32(h: u32): f32 {
   const sign: u32 = (h & 0x8000) << 16;

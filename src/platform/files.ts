@@ -79,7 +79,7 @@ export interface FileSink extends ByteSink {
 }
 
 /** Opens (creates) a file for writing at offsets; existing bytes stay. */
-export async function openSink(file: string): Promise<FileSink> {
+async function openSink(file: string): Promise<FileSink> {
   let handle: FileHandle;
   try {
     await mkdir(path.dirname(path.resolve(file)), { recursive: true });

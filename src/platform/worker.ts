@@ -1,4 +1,4 @@
-/** Entry file of a worker thread: runs jobs by name. Adding a job = one line in JOBS. */
+/** Entry file of a worker thread: runs jobs by name. Adding a job = one name in ALL. */
 import { parentPort } from 'node:worker_threads';
 import { convertJob } from '../convert/index.ts';
 import { BitmillError, type Job } from '../core/index.ts';

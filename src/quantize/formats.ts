@@ -1,7 +1,7 @@
 /** Which format each tensor of a model gets in a mixture: overrides, recipes, fallbacks, refusals. */
 import { usageError } from '../core/index.ts';
 import { type GgufFile, type GgufTensor, getNumber, getNumbers, getString } from '../gguf/index.ts';
-import type { FormatName } from '../quants/index.ts';
+import { type FormatName, formatName } from '../quants/index.ts';
 import { baseType, type Mixture, type QuantizeOptions } from './options.ts';
 import {
   chooseFormat,
@@ -98,7 +98,7 @@ export function chooseFormats(
     const place = placed.get(name);
     const kept = source.kind === 'integer' || !isQuantizable(name, shape) || keeps(name, options);
     if (kept || !place) {
-      choices.set(name, { format: source.name as FormatName });
+      choices.set(name, { format: formatName(source) });
       continue;
     }
     const wanted =

@@ -1,7 +1,6 @@
 /** Quantize: from a model to files of fewer bits, planned whole, made in one pass. The only door. */
 
-export { describeFiles, type FileResult, MANIFEST } from './manifest.ts';
-export { baseName } from './metadata.ts';
+export { type FileResult, MANIFEST } from './manifest.ts';
 export * from './options.ts';
 export * from './plan.ts';
 export * from './recipes/index.ts';

@@ -1,22 +1,11 @@
 /** The metadata of a quantized file: the model's own, and how it was made. */
-import {
-  type GgufFile,
-  type GgufValue,
-  i32,
-  type Metadata,
-  SPLIT_KEYS,
-  str,
-  u16,
-  u32,
-  withoutSplitKeys,
-} from '../gguf/index.ts';
+import { type GgufFile, type GgufValue, type Metadata, str, u32, withoutSplitKeys } from '../gguf/index.ts';
+import { QUANTIZATION_VERSION } from '../quants/index.ts';
 import { fileTypeId } from './formats.ts';
 import { type Mixture, mixtureName, type QuantizeOptions } from './options.ts';
 
 /** Longest string that llama.cpp keeps in these keys, in bytes. */
 const LONGEST = 127;
-/** Version of the block layouts, as ggml counts them. */
-const QUANTIZATION_VERSION = 2;
 
 /** The last part of a path of any system: local folders are nobody else's business. */
 export function baseName(path: string): string {
@@ -62,14 +51,4 @@ export function outputMetadata(model: GgufFile, mixture: Mixture, options: Quant
     metadata.set(key, value);
   }
   return metadata;
-}
-
-/** Metadata of a shard: all keys in the first, and in each what shard it is. */
-export function shardMetadata(whole: Metadata, index: number, count: number, tensors: number): Metadata {
-  return new Map<string, GgufValue>([
-    ...(index === 0 ? whole : []),
-    [SPLIT_KEYS.no, u16(index)],
-    [SPLIT_KEYS.count, u16(count)],
-    [SPLIT_KEYS.tensors, i32(tensors)],
-  ]);
 }

@@ -10,13 +10,14 @@ import {
   layoutGguf,
   type Metadata,
   SPLIT_KEYS,
+  shardMetadata,
   shardName,
 } from '../gguf/index.ts';
 import { checkAgainstModel } from '../imatrix/index.ts';
 import { checkModel } from '../models/index.ts';
 import { canEncode, FORMATS, type FormatName, formatBytes } from '../quants/index.ts';
 import { checkOverrides, chooseFormats, modelFacts, sortTensors, type TensorChoice } from './formats.ts';
-import { outputMetadata, shardMetadata } from './metadata.ts';
+import { outputMetadata } from './metadata.ts';
 import { baseType, type Mixture, mixtureName, type QuantizeOptions } from './options.ts';
 import { FILE_TYPE_NAMES, needsImportance } from './recipes/index.ts';
 

@@ -4,7 +4,13 @@
  * threads, memory, or on how often the run was cut off and resumed.
  */
 import { BitmillError, type Executor, inputError, type Progress } from '../core/index.ts';
-import { type EncodeInput, type EncodeOutput, encodeJob, type FormatName } from '../quants/index.ts';
+import {
+  type EncodeInput,
+  type EncodeOutput,
+  encodeJob,
+  type FormatName,
+  formatName,
+} from '../quants/index.ts';
 import { type Chunk, chunkMemory, type Destination, planChunks } from './chunks.ts';
 import { type ChunkSums, interrupted, Journal } from './journal.ts';
 import { planKey } from './key.ts';
@@ -102,7 +108,7 @@ class Run {
     if (format.kind === 'integer') return { encoded: [bytes], milliseconds: [0], nonFinite: null };
     const { effort } = this.#plan.options;
     const targets = formats.map((target) => ({ format: target, importance: chunk.importance, effort }));
-    const input: EncodeInput = { source: format.name as FormatName, bytes, cols: shape[0], targets };
+    const input: EncodeInput = { source: formatName(format), bytes, cols: shape[0], targets };
     const output = await this.#settings.executor.run(encodeJob, input, [bytes.buffer]);
     if (!output.nonFinite) return output;
     const { index, value } = output.nonFinite;

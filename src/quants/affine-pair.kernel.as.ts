@@ -29,6 +29,8 @@ import {
   statistics,
   writeCodes,
 } from './affine.as';
+import { fifthBits, packNibbles } from './nibbles.as';
+import { encodeRows } from './rows.as';
 
 /** Scales and mins of four f16 candidates, and their errors. */
 const FOUR: usize = memory.data(48, 16);
@@ -75,8 +77,8 @@ function roundPair(shifts: i32): void {
   writeCodes(0, bestS, bestM);
 }
 
-/** Searches the block of 32 weights at `src`; `quick`: without the grid of starts. */
-function searchPair(src: usize, importance: usize, codeMax: f32, quick: bool): void {
+/** Searches the block of 32 weights at `src`; quickly, without the grid of starts, where little is asked for. */
+function searchPair(src: usize, importance: usize, codeMax: f32, effort: i32): void {
   if (!loadWeights(src, 32)) {
     bitsD = 0;
     bitsM = 0;
@@ -85,51 +87,42 @@ function searchPair(src: usize, importance: usize, codeMax: f32, quick: bool): v
   }
   loadImportance(importance, 32);
   measure(0);
+  const quick = importance == 0 && effort == 0;
   if (quick) fitRange(codeMax);
   else searchSub(0);
   roundPair(quick ? 0 : importance ? 2 : 1);
 }
 
-function nibbles(dst: usize): void {
-  const low = v128.and(v128.load(CODES), i8x16.splat(15));
-  const high = v128.and(v128.load(CODES, 16), i8x16.splat(15));
-  v128.store(dst, v128.or(low, i16x8.shl(high, 4)));
-}
-
-/** The grids hold (0, -1): weights that stand on 2^k levels in full fit the codes but the last one exactly. */
+/** The grids hold (0, -1): weights that stand on 2^k levels in full fit the codes but the last one exactly. As in affine-pair.ts. */
 function setEffort(codeMax: f32, wide: bool): void {
   setShape(32, codeMax, -HUGE);
   setLowEnds(wide ? -1.5 : -0.75, wide ? 0.5 : 0.75, wide ? 8 : 4);
   setHighEnds(wide ? -1.5 : -1, wide ? 0.5 : 0.75, wide ? 2 : 1, wide ? 4 : 2);
 }
 
+function q4_1Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  searchPair(src, importance, 15, effort);
+  store<u16>(dst, bitsD);
+  store<u16>(dst, bitsM, 2);
+  packNibbles(dst + 4, CODES);
+}
+
 /** f32[rows * cols] at `src` to Q4_1 blocks; `importance` f32[cols] or 0; effort 0 fast, 1 best. */
 export function q4_1_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setEffort(15, effort != 0 && importance != 0);
-  const quick = importance == 0 && effort == 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 32, src += 128, dst += 20) {
-      searchPair(src, importance ? importance + (<usize>col << 2) : 0, 15, quick);
-      store<u16>(dst, bitsD);
-      store<u16>(dst, bitsM, 2);
-      nibbles(dst + 4);
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 32, 20, q4_1Block);
+}
+
+function q5_1Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  searchPair(src, importance, 31, effort);
+  store<u16>(dst, bitsD);
+  store<u16>(dst, bitsM, 2);
+  store<u32>(dst, fifthBits(CODES), 4);
+  packNibbles(dst + 8, CODES);
 }
 
 /** f32[rows * cols] at `src` to Q5_1 blocks; arguments as of `q4_1_encode`. */
 export function q5_1_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setEffort(31, effort != 0 && importance != 0);
-  const quick = importance == 0 && effort == 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 32, src += 128, dst += 24) {
-      searchPair(src, importance ? importance + (<usize>col << 2) : 0, 31, quick);
-      store<u16>(dst, bitsD);
-      store<u16>(dst, bitsM, 2);
-      const low = <u32>i8x16.bitmask(i8x16.shl(v128.load(CODES), 3));
-      const high = <u32>i8x16.bitmask(i8x16.shl(v128.load(CODES, 16), 3));
-      store<u32>(dst, low | (high << 16), 4);
-      nibbles(dst + 8);
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 32, 24, q5_1Block);
 }

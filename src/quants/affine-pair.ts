@@ -26,7 +26,10 @@ export interface PairBlock {
   readonly codes: Uint8Array;
 }
 
-/** The grids hold (0, -1): weights that stand on 2^k levels in full fit all codes but one exactly. */
+/**
+ * The grids hold (0, -1): weights that stand on 2^k levels in full fit all codes but one exactly. Also in `setEffort`
+ * of affine-pair.kernel.as.ts.
+ */
 const STARTS: StartsByEffort = {
   fast: { lows: ladder(-0.75, 0.75, 4), highs: ladder(-1, 0.75, 4), fits: 2 },
   best: { lows: ladder(-1.5, 0.5, 8), highs: ladder(-1.5, 0.5, 8), fits: 4 },
@@ -84,9 +87,4 @@ export function pairEncoder(
       pack(roundPair(block, shape, fit, shifts), dst, at);
     }
   };
-}
-
-/** Low nibbles of codes 0..15 and 16..31 into 16 bytes. */
-export function packNibbles(codes: Uint8Array, dst: Uint8Array, at: number): void {
-  for (let i = 0; i < 16; i++) dst[at + i] = (codes[i] & 15) | ((codes[i + 16] & 15) << 4);
 }

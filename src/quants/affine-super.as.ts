@@ -29,6 +29,7 @@ import {
   statistics,
   writeCodes,
 } from './affine.as';
+import { LOUD, SECOND_CHANCE, WIDE } from './tuning.as';
 
 /** The chosen integer scales and mins, f32[16] each, and those under trial. */
 export const SCALES: usize = memory.data(64, 16);
@@ -45,17 +46,13 @@ const FOUR: usize = memory.data(48, 16);
 /** The first orientation's scales, mins and codes while the other is searched. */
 const KEPT: usize = memory.data(384, 16);
 
-/** A first guess for the negated block may be worse than the other's final error by this: refits can win that. */
-const SECOND_CHANCE: f32 = 1.01;
-/** Reach of the wide search, and the share of the error (1: the mean) that calls for it. */
-const WIDE: i32 = 10;
-const LOUD: f32 = 2;
-
 let subs: i32 = 8;
 let scaleMax: f32 = 63;
 
-/** Starts: `starts` x `starts` factors around the plain `(d, dmin)`, `startStep` apart; then `refits` refits,
- * in which S moves by `reach`; `bothSigns`: the negated block is searched as well. */
+/**
+ * Starts: `starts` x `starts` factors around the plain `(d, dmin)`, `startStep` apart; then `refits` refits,
+ * in which S moves by `reach`; `bothSigns`: the negated block is searched as well.
+ */
 let starts: i32 = 1;
 let startStep: f32 = 0;
 let refits: i32 = 1;
@@ -66,12 +63,14 @@ let bestD: f32 = 0;
 let bestDmin: f32 = 0;
 let bestError: f32 = 0;
 
+/** Sub-blocks a block, largest code, and largest integer scale and min. */
 export function setSuperShape(subCount: i32, maxCode: f32, maxScale: f32): void {
   subs = subCount;
   scaleMax = maxScale;
   setShape(256 / subCount, maxCode, 0);
 }
 
+/** How hard to search: see the variables above. */
 export function setSuperEffort(startCount: i32, step: f32, refitCount: i32, scaleReach: i32, negated: bool): void {
   starts = startCount;
   startStep = step;
@@ -193,7 +192,7 @@ function refit(): bool {
 
 /** Searches widely where one sub-block has `LOUD` times its share of the error, for it then decides. */
 function polish(): void {
-  const loud = (bestError * LOUD) / <f32>subs;
+  const loud = (bestError * <f32>LOUD) / <f32>subs;
   for (let sub = 0; sub < subs; sub++) {
     const before = at(ERRORS, sub);
     if (before < loud) continue;
@@ -265,7 +264,7 @@ export function searchSuper(src: usize, importance: usize): bool {
     memory.copy(KEPT + 64, MINS, 64);
     memory.copy(KEPT + 128, CODES, 256);
     negate();
-    searchOneSign(error * SECOND_CHANCE);
+    searchOneSign(error * <f32>SECOND_CHANCE);
     sign = -sign;
     if (bestError >= error) {
       sign = -sign;

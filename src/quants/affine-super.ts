@@ -6,7 +6,7 @@
  * near the largest integer; for each guess the best S and M nearby, judged with codes rounded anew; then
  * least-squares d and dmin for the integers and codes found, as long as the error falls.
  */
-import { f16ToF32, f32ToF16 } from '../core/index.ts';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../core/index.ts';
 import {
   type AffineShape,
   type Block,
@@ -21,6 +21,7 @@ import {
   sumsOf,
 } from './affine.ts';
 import type { Effort, RowEncoder } from './format.ts';
+import { LOUD, SECOND_CHANCE, WIDE } from './tuning.as.ts';
 
 export interface SuperShape extends AffineShape {
   /** Largest integer scale and min. */
@@ -72,20 +73,13 @@ interface Trial {
 
 /** f16 bits of a factor, never infinite; a positive one never becomes 0. */
 export function factorBits(value: number): number {
-  const h = f32ToF16(Math.min(Math.max(value, -65504), 65504));
+  const h = f32ToF16(Math.min(Math.max(value, -MAX_F16), MAX_F16));
   return value > 0 && h === 0 ? 1 : h;
 }
 
 function rounded(value: number): number {
   return value > 0 ? f16ToF32(factorBits(value)) : 0;
 }
-
-/** A first guess for the negated block may be worse than the other's final error by this: refits can win that. */
-const SECOND_CHANCE = 1.01;
-
-/** Reach of the wide search, and the share of the error (1: the mean) that calls for it. */
-const WIDE = 10;
-const LOUD = 2;
 
 /** The search of one block, negated or not; `best` keeps the error `limit` where no first guess is under it. */
 class SuperBlockSearch {
@@ -253,6 +247,7 @@ export function superEncoder(
   };
 }
 
+/** The `fast` search of six-bit formats; this and the searches below stand in affine.kernel.as.ts, too. */
 const NARROW: SuperSearch = {
   starts: { lows: ladder(-1, 0.75, 4), highs: ladder(-1, 0.75, 4), fits: 2 },
   factors: [1],

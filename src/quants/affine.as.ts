@@ -5,7 +5,7 @@
  * The block is scaled by a power of two so that its largest weight lies in [1, 2), its importance so that the
  * mean is 1: then no sum overflows, whatever the input.
  */
-import { f16ToF32, f32ToF16 } from '../kernels/half.as';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../kernels/half.as';
 
 /** Scaled weights, importance, and importance times the weights' distance from their mean: f32[256] each. */
 export const X: usize = memory.data(1024, 16);
@@ -51,18 +51,21 @@ let fits: i32 = 0;
 let unit: f32 = 1;
 let perUnit: f32 = 1;
 
+/** Weights a sub-block, largest code, and the smallest min (0, or -`HUGE` for either sign). */
 export function setShape(subSize: i32, maxCode: f32, smallestMin: f32): void {
   size = subSize;
   codeMax = maxCode;
   leastMin = smallestMin;
 }
 
+/** Low ends of the ranges to start from: `count` of them, in steps (range / codeMax) above the lowest weight. */
 export function setLowEnds(first: f32, step: f32, count: i32): void {
   lowFirst = first;
   lowStep = step;
   lowCount = count;
 }
 
+/** High ends likewise, below the highest weight, in groups of four lanes; turns of codes and least squares. */
 export function setHighEnds(first: f32, step: f32, groups: i32, fitCount: i32): void {
   highFirst = first;
   highStep = step;
@@ -75,12 +78,13 @@ export function at(base: usize, i: i32): f32 {
   return load<f32>(base + (<usize>i << 2));
 }
 
+/** Sets number `i` of the f32 array at `base`. */
 export function put(base: usize, i: i32, value: f32): void {
   store<f32>(base + (<usize>i << 2), value);
 }
 
 /** Sum of four lanes. */
-export function across(v: v128): f32 {
+function across(v: v128): f32 {
   const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
@@ -151,7 +155,7 @@ export function negate(): void {
 
 /** f16 bits of a scaled value's true size, never infinite; a positive value never becomes 0. */
 export function factorBits(value: f32): u32 {
-  const h = f32ToF16(min<f32>(max<f32>(value * unit, -65504), 65504));
+  const h = f32ToF16(min<f32>(max<f32>(value * unit, -MAX_F16), MAX_F16));
   return value > 0 && h == 0 ? 1 : h;
 }
 

@@ -9,6 +9,7 @@ import {
   setSuperEffort,
   setSuperShape,
 } from './affine-super.as';
+import { encodeRows } from './rows.as';
 
 function code(i: usize): u32 {
   return load<u8>(CODES + i);
@@ -65,7 +66,7 @@ function packQ2K(dst: usize): void {
   store<u16>(dst, dminBits(), 82);
 }
 
-/** Search of Q4_K and Q5_K; for `best`, `starts` first guesses of each super-block factor. */
+/** Search of Q4_K and Q5_K, as in affine-super.ts; for `best`, `starts` first guesses of each super-block factor. */
 function setSearch(effort: i32, starts: i32): void {
   const wide = effort != 0;
   setLowEnds(-1, wide ? 0.5 : 0.75, wide ? 8 : 4);
@@ -74,28 +75,33 @@ function setSearch(effort: i32, starts: i32): void {
   else setSuperEffort(1, 0, 1, 1, false);
 }
 
+function q4_kBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (searchSuper(src, importance)) packQ4K(dst);
+  else memory.fill(dst, 0, 144);
+}
+
 /** f32[rows * cols] at `src` to Q4_K blocks; `importance` f32[cols] or 0; effort 0 fast, 1 best. */
 export function q4_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setSuperShape(8, 15, 63);
   setSearch(effort, importance ? 5 : 3);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256, src += 1024, dst += 144) {
-      if (searchSuper(src, importance ? importance + (<usize>col << 2) : 0)) packQ4K(dst);
-      else memory.fill(dst, 0, 144);
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 144, q4_kBlock);
+}
+
+function q5_kBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (searchSuper(src, importance)) packQ5K(dst);
+  else memory.fill(dst, 0, 176);
 }
 
 /** f32[rows * cols] at `src` to Q5_K blocks; arguments as of `q4_k_encode`. */
 export function q5_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setSuperShape(8, 31, 63);
   setSearch(effort, 3);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256, src += 1024, dst += 176) {
-      if (searchSuper(src, importance ? importance + (<usize>col << 2) : 0)) packQ5K(dst);
-      else memory.fill(dst, 0, 176);
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 176, q5_kBlock);
+}
+
+function q2_kBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (searchSuper(src, importance)) packQ2K(dst);
+  else memory.fill(dst, 0, 84);
 }
 
 /** f32[rows * cols] at `src` to Q2_K blocks; arguments as of `q4_k_encode`. */
@@ -105,10 +111,5 @@ export function q2_k_encode(src: usize, dst: usize, importance: usize, rows: i32
   setHighEnds(-0.6, 0.4, 1, 2);
   if (effort == 0) setSuperEffort(1, 0, 1, 1, false);
   else setSuperEffort(3, 0.05, 4, 2, true);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256, src += 1024, dst += 84) {
-      if (searchSuper(src, importance ? importance + (<usize>col << 2) : 0)) packQ2K(dst);
-      else memory.fill(dst, 0, 84);
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 84, q2_kBlock);
 }

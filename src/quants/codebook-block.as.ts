@@ -7,8 +7,9 @@
  * block scale `d` and the 4-bit scales are chosen on lines alone; then points are searched once more at the scales
  * chosen, `d` is fitted by least squares, rounded to f16, and so on while it helps.
  */
-import { f16ToF32, f32ToF16 } from '../kernels/half.as';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../kernels/half.as';
 import { buildOctal, buildTernary, searchFlip, searchPlain } from './codebook-tables.as';
+import { IMPORTANCE_FLOOR, NO_IMPORTANCE, NOTHING } from './tuning.as';
 
 /** Parity of the minus signs: free, even per group, or even per pair of groups. */
 export const FREE = 0;
@@ -109,7 +110,7 @@ function usableMaximum(importance: usize): f32 {
     if (!(v >= 0 && v < Infinity)) return 0;
     if (v > most) most = v;
   }
-  return most > <f32>1e-30 ? most : 0;
+  return most > <f32>NO_IMPORTANCE ? most : 0;
 }
 
 function finite(x: f32): f32 {
@@ -124,7 +125,7 @@ function finite(x: f32): f32 {
 function loadBlock(src: usize, importance: usize): f32 {
   let most: f32 = 0;
   for (let i: usize = 0; i < 1024; i += 4) most = max<f32>(most, abs<f32>(finite(load<f32>(src + i))));
-  if (most < <f32>1e-12) return 0;
+  if (most < <f32>NOTHING) return 0;
   const exponent = min<i32>(<i32>(reinterpret<u32>(most) >> 23) - 127, 126);
   const shrink = reinterpret<f32>(<u32>(127 - exponent) << 23);
   const heaviest = usableMaximum(importance);
@@ -136,8 +137,7 @@ function loadBlock(src: usize, importance: usize): f32 {
     for (let k = 0; k < dim; k++) {
       const i: usize = <usize>(g * dim + k) << 2;
       const x = finite(load<f32>(src + i)) * shrink;
-      // The floor keeps columns without importance from taking arbitrary values.
-      const w: f32 = heaviest > 0 ? max<f32>(load<f32>(importance + i) * share, <f32>1e-6) : 1;
+      const w: f32 = heaviest > 0 ? max<f32>(load<f32>(importance + i) * share, <f32>IMPORTANCE_FLOOR) : 1;
       if (x < 0) signs |= 1 << k;
       const at = lane + (<usize>k << 4);
       store<f32>(LANE_X + at, abs<f32>(x));
@@ -410,7 +410,7 @@ function errorAt(d: f32, slot: i32): f32 {
 /** f16 bits of the `d` for a step: finite, not zero. @param magnitude the block's power of two. */
 function roundD(step: f32, magnitude: f32): u32 {
   const d = (step / unit) * magnitude;
-  return d < 65504 ? max<u32>(1, f32ToF16(max<f32>(d, 0))) : 0x7bff;
+  return d < MAX_F16 ? max<u32>(1, f32ToF16(max<f32>(d, 0))) : 0x7bff;
 }
 
 /** The step that f16 bits stand for. */

@@ -8,9 +8,10 @@
  * searched; d and the scale codes are chosen on the lower envelope of the lines found; then points are searched anew
  * at these scales, d is fitted by least squares and rounded to f16, and so on.
  */
-import { f16ToF32, f32ToF16 } from '../core/index.ts';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../core/index.ts';
 import type { Codebook } from './codebooks.ts';
 import { type Effort, type RowEncoder, viewOf } from './format.ts';
+import { IMPORTANCE_FLOOR, NO_IMPORTANCE, NOTHING } from './tuning.as.ts';
 
 export interface CodebookShape {
   readonly book: () => Codebook;
@@ -49,12 +50,6 @@ interface BlockInput {
   readonly w: Float64Array;
   readonly minus: Uint8Array;
 }
-
-/** Weights of magnitude below this are zero in any f16 scale. */
-const SMALLEST = 1e-12;
-const LARGEST_D = 65504;
-/** Share of the largest importance that every column has at least: none takes arbitrary values. */
-const FLOOR = 1e-6;
 
 interface Stage {
   /** Scales to search, relative to the guess, by dimension: the more levels, the more local optima. */
@@ -97,14 +92,14 @@ function usable(importance: Float32Array | null): number {
     if (!(v >= 0 && v < Number.POSITIVE_INFINITY)) return 0;
     most = Math.max(most, v);
   }
-  return most > 1e-30 ? most : 0;
+  return most > NO_IMPORTANCE ? most : 0;
 }
 
 function readBlock(src: Float32Array, importance: Float32Array | null, dimension: number): BlockInput {
   const heaviest = usable(importance);
   const x = Float64Array.from(src, (v) => (Number.isNaN(v) ? 0 : Math.min(Math.abs(v), 3.4e38)));
   const w = Float64Array.from(src, (_, i) =>
-    importance && heaviest > 0 ? Math.max(importance[i] / heaviest, FLOOR) : 1,
+    importance && heaviest > 0 ? Math.max(importance[i] / heaviest, IMPORTANCE_FLOOR) : 1,
   );
   const minus = new Uint8Array(src.length / dimension);
   src.forEach((v, i) => {
@@ -318,7 +313,7 @@ function toBlock(choices: readonly Choice[][], codes: Uint8Array, minus: Uint8Ar
 
 /** f16 bits of the d for a step: finite, not zero. */
 function roundD(shape: CodebookShape, step: number): number {
-  return Math.max(1, f32ToF16(Math.max(0, Math.min(step / shape.unit, LARGEST_D))));
+  return Math.max(1, f32ToF16(Math.max(0, Math.min(step / shape.unit, MAX_F16))));
 }
 
 /** Error change of a block at a step. */
@@ -372,7 +367,7 @@ function encodeBlock(
   input: BlockInput,
   stages: readonly Stage[],
 ): EncodedBlock | undefined {
-  if (!input.x.some((x) => x >= SMALLEST)) return undefined;
+  if (!input.x.some((x) => x >= NOTHING)) return undefined;
   const subs = guessScales(shape, input);
   let best: EncodedBlock | undefined;
   for (const stage of stages) {

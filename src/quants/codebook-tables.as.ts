@@ -21,8 +21,8 @@ const ENTRY: usize = 32;
 const FLIPS: usize = 288;
 const LEVELS = memory.data(576, 16);
 const PAIRS = memory.data(576, 16);
-export const LOW_TABLE = memory.data(81 * 32, 64);
-export const HIGH_TABLE = memory.data(81 * 32, 64);
+const LOW_TABLE = memory.data(81 * 32, 64);
+const HIGH_TABLE = memory.data(81 * 32, 64);
 
 /** Level costs and flip costs of one component: `[count]` vectors at `costs` and `FLIPS` after. */
 function componentCosts(w: v128, x: v128, s: v128, odd: v128, levels: usize, count: usize, costs: usize): void {

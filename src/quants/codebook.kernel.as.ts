@@ -1,5 +1,6 @@
 /** Encoders of IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS and IQ3_S: rows through the block search, and the layouts. */
 import { blockD, CHOSEN, encodeBlock, FLIPPED, FREE, GROUP, PAIR, POINTS, SIGNS, useFormat } from './codebook-block.as';
+import { encodeRows } from './rows.as';
 
 let xxs2: usize = 0;
 let xs2: usize = 0;
@@ -101,46 +102,57 @@ function packS3(dst: usize): void {
   }
 }
 
-/** Encodes rows of blocks; `pack` writes all but d. Importance repeats with each row. */
-function encodeRows(
-  src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32, bytes: usize,
-  pack: (dst: usize) => void,
-): void {
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256) {
-      if (encodeBlock(src, importance ? importance + (<usize>col << 2) : 0, effort)) {
-        store<u16>(dst, <u16>blockD);
-        pack(dst);
-      } else {
-        memory.fill(dst, 0, bytes);
-      }
-      src += 1024;
-      dst += bytes;
-    }
+/** Encodes the block at `src` up to its d; false: all of it is zero, and written. */
+function beginBlock(src: usize, dst: usize, importance: usize, effort: i32, bytes: usize): bool {
+  if (!encodeBlock(src, importance, effort)) {
+    memory.fill(dst, 0, bytes);
+    return false;
   }
+  store<u16>(dst, <u16>blockD);
+  return true;
+}
+
+function iq2_xxsBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (beginBlock(src, dst, importance, effort, 66)) packXxs2(dst);
 }
 
 export function iq2_xxs_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   useFormat(xxs2, 8, GROUP, 4, 0.125, 0.0305);
-  encodeRows(src, dst, importance, rows, cols, effort, 66, packXxs2);
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 66, iq2_xxsBlock);
+}
+
+function iq2_xsBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (beginBlock(src, dst, importance, effort, 74)) packXs2(dst);
 }
 
 export function iq2_xs_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   useFormat(xs2, 8, GROUP, 2, 0.125, 0.0305);
-  encodeRows(src, dst, importance, rows, cols, effort, 74, packXs2);
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 74, iq2_xsBlock);
+}
+
+function iq2_sBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (beginBlock(src, dst, importance, effort, 82)) packS2(dst);
 }
 
 export function iq2_s_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   useFormat(s2, 8, FREE, 2, 0.125, 0.0302);
-  encodeRows(src, dst, importance, rows, cols, effort, 82, packS2);
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 82, iq2_sBlock);
+}
+
+function iq3_xxsBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (beginBlock(src, dst, importance, effort, 98)) packXxs3(dst);
 }
 
 export function iq3_xxs_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   useFormat(xxs3, 4, PAIR, 8, 0.25, 0.0267);
-  encodeRows(src, dst, importance, rows, cols, effort, 98, packXxs3);
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 98, iq3_xxsBlock);
+}
+
+function iq3_sBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  if (beginBlock(src, dst, importance, effort, 110)) packS3(dst);
 }
 
 export function iq3_s_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   useFormat(s3, 4, FREE, 8, 1, 0.111);
-  encodeRows(src, dst, importance, rows, cols, effort, 110, packS3);
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 110, iq3_sBlock);
 }

@@ -39,7 +39,7 @@ export function canEncode(format: TensorFormat): boolean {
 }
 
 /** Throws unless rows of `cols` weights can be stored in `format`. */
-export function checkRowLength(format: TensorFormat, cols: number): void {
+function checkRowLength(format: TensorFormat, cols: number): void {
   if (cols % format.blockSize !== 0) {
     throw new RangeError(
       `rows of ${cols} weights are not whole ${format.name} blocks of ${format.blockSize}`,
@@ -61,21 +61,24 @@ export function encode(
 ): Uint8Array {
   checkRowLength(format, cols);
   const { importance = null, effort = 'fast', engine = 'kernel' } = options;
-  const dst = new Uint8Array(formatBytes(format, src.length));
+  const job = { format, src, dst: new Uint8Array(formatBytes(format, src.length)), cols, importance, effort };
   const kernel = engine === 'kernel' ? encodeKernel(format) : undefined;
-  if (kernel) encodeWithKernel(kernel, format, src, dst, cols, importance, effort);
-  else encodePlain(format, src, dst, cols, importance, effort);
-  return dst;
+  if (kernel) encodeWithKernel(kernel, job);
+  else encodePlain(job);
+  return job.dst;
 }
 
-function encodePlain(
-  format: TensorFormat,
-  src: Float32Array,
-  dst: Uint8Array,
-  cols: number,
-  importance: Float32Array | null,
-  effort: Effort,
-): void {
+/** What `encode` was asked for, and where the blocks go. */
+interface EncodeJob {
+  readonly format: TensorFormat;
+  readonly src: Float32Array;
+  readonly dst: Uint8Array;
+  readonly cols: number;
+  readonly importance: Float32Array | null;
+  readonly effort: Effort;
+}
+
+function encodePlain({ format, src, dst, cols, importance, effort }: EncodeJob): void {
   if (!format.encode) throw new BitmillError('usage', `${format.name} has no encoder`);
   const rowBytes = formatBytes(format, cols);
   for (let row = 0; row * cols < src.length; row++) {
@@ -88,15 +91,7 @@ function encodePlain(
   }
 }
 
-function encodeWithKernel(
-  kernel: Kernel,
-  format: TensorFormat,
-  src: Float32Array,
-  dst: Uint8Array,
-  cols: number,
-  importance: Float32Array | null,
-  effort: Effort,
-): void {
+function encodeWithKernel(kernel: Kernel, { format, src, dst, cols, importance, effort }: EncodeJob): void {
   const k = kernels();
   const rowBytes = formatBytes(format, cols);
   const rowsAtOnce = Math.max(1, Math.floor(CHUNK_WEIGHTS / cols));

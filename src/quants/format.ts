@@ -3,6 +3,9 @@
  * bytes become weights and back. A format with only `decode` already loads, inspects and dequantizes.
  */
 
+/** Version of the block layouts as ggml counts them, for `general.quantization_version`. */
+export const QUANTIZATION_VERSION = 2;
+
 /** How hard an encoder searches: `fast` for everyday use, `best` for a published file. */
 export type Effort = 'fast' | 'best';
 

@@ -3,18 +3,12 @@
  * into scratch once; after that eight candidate scales are tried at a time, one per lane, and every candidate
  * is one pass over the weights that yields A = sum w x q and B = sum w q q of its rounded values q.
  */
+import { NO_IMPORTANCE, NOTHING, SYMMETRIC_FLOOR, SYMMETRIC_LIMIT } from './tuning.as';
 
 /** Grids: integers lo..hi; the 16 values of IQ4_NL; doubled FP4 values. */
 export const UNIFORM: i32 = 0;
 export const IQ4: i32 = 1;
 export const FP4: i32 = 2;
-
-/** Weights beyond this are clamped: far above what any f16 scale reaches, far below overflow of squares. */
-const LIMIT: f32 = 1e9;
-/** Blocks of smaller weights decode to zero: far below half of the least f16 times any value. */
-export const NOTHING: f32 = 1e-12;
-/** Share of the largest importance that every weight has at least, so that columns of none stay sensible. */
-const FLOOR: f32 = 1e-7;
 
 const X: usize = memory.data(1024, 16);
 const WX: usize = memory.data(1024, 16);
@@ -70,7 +64,7 @@ function importanceFactor(importance: usize, n: i32): f32 {
     max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
     max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
   );
-  return largest > 1e-30 ? <f32>1 / largest : 0;
+  return largest > <f32>NO_IMPORTANCE ? <f32>1 / largest : 0;
 }
 
 /**
@@ -84,15 +78,15 @@ export function prepare(src: usize, importance: usize, n: i32, unit: f32 = 1): b
   for (let i: usize = 0; i < <usize>n << 2; i += 16) {
     let x = v128.load(src + i);
     x = f32x4.mul(v128.and(x, f32x4.eq(x, x)), f32x4.splat(unit));
-    x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-LIMIT)), f32x4.splat(LIMIT));
+    x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-<f32>SYMMETRIC_LIMIT)), f32x4.splat(<f32>SYMMETRIC_LIMIT));
     let w = f32x4.splat(1);
-    if (weighted) w = f32x4.add(f32x4.mul(v128.load(importance + i), factor), f32x4.splat(FLOOR));
+    if (weighted) w = f32x4.add(f32x4.mul(v128.load(importance + i), factor), f32x4.splat(<f32>SYMMETRIC_FLOOR));
     v128.store(X + i, x);
     v128.store(W + i, w);
     v128.store(WX + i, f32x4.mul(w, x));
     most = f32x4.pmax(most, f32x4.abs(x));
   }
-  return v128.any_true(f32x4.gt(most, f32x4.splat(NOTHING)));
+  return v128.any_true(f32x4.gt(most, f32x4.splat(<f32>NOTHING)));
 }
 
 /** The weight of largest magnitude, with its sign. */
@@ -221,6 +215,7 @@ function fp4Value(t: v128): v128 {
   return v128.or(value, v128.and(t, i32x4.splat(0x80000000)));
 }
 
+/** As `evaluate`, for the doubled FP4 values and four scales by their inverses: sums to a0, b0. */
 export function evaluateFp4(first: i32, n: i32, inverse: v128): void {
   let p = f32x4.splat(0);
   let q = f32x4.splat(0);

@@ -2,9 +2,7 @@
  * One block of 256 weights in the memory of the IQ1_S and IQ1_M kernel: loading it, and the best codes it could
  * have if the grid held every ternary vector, which bound and steer the search (iq1-search.as.ts).
  */
-
-const TINY: f32 = 1e-12;
-const IMPORTANCE_FLOOR: f32 = 1e-6;
+import { IMPORTANCE_FLOOR, NOTHING } from './tuning.as';
 
 /** f32 of the block: weights over `unit`, importance, their product. */
 const xs = memory.data(1024, 16);
@@ -43,7 +41,7 @@ export function loadBlock(src: usize, importance: usize): bool {
     largest = f32x4.max(largest, v128.and(magnitude, finite));
   }
   const top = maxLane(largest);
-  if (top < TINY) return false;
+  if (top < <f32>NOTHING) return false;
   unit = reinterpret<f32>(reinterpret<u32>(top) & 0x7f800000);
   const inverse = f32x4.splat(1 / unit);
   for (let i: usize = 0; i < 1024; i += 16) v128.store(xs + i, f32x4.mul(v128.load(xs + i), inverse));
@@ -87,7 +85,7 @@ function loadImportance(importance: usize): void {
   }
   const top = f32x4.splat(heaviest);
   for (let i: usize = 0; i < 1024; i += 16) {
-    v128.store(ws + i, f32x4.max(f32x4.div(v128.load(importance + i), top), f32x4.splat(IMPORTANCE_FLOOR)));
+    v128.store(ws + i, f32x4.max(f32x4.div(v128.load(importance + i), top), f32x4.splat(<f32>IMPORTANCE_FLOOR)));
   }
 }
 

@@ -47,13 +47,14 @@ function member(index: i32): i32 {
   return load<i16>(members + 2 * index);
 }
 
-/** Codes of a point: four as f32, of the lower or the upper half. */
+/** Codes 0..3 of a point as f32. */
 // @ts-ignore: decorator
 @inline
 export function lowCodes(point: i32): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(v128.load_ext<i8>(codes + 8 * <usize>point)));
 }
 
+/** Codes 4..7 of a point as f32. */
 // @ts-ignore: decorator
 @inline
 export function highCodes(point: i32): v128 {

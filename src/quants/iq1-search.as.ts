@@ -2,7 +2,7 @@
  * The search of iq1-search.ts in SIMD: one block of 256 weights at a time, for IQ1_S (sub-blocks of 4 points
  * with one shift) and IQ1_M (2 points, each with its shift). Same steps, same names; f32 throughout.
  */
-import { f16ToF32, f32ToF16 } from '../kernels/half.as';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../kernels/half.as';
 import {
   fillScales,
   groups,
@@ -19,12 +19,8 @@ import {
   wxs,
 } from './iq1-block.as';
 import { excess, highCodes, lowCodes, nearestPoint, sumLanes } from './iq1-points.as';
+import { COARSE, D_FIRST, D_LAST } from './tuning.as';
 
-const MAX_F16: f32 = 65504;
-/** f16 bits below which rounding moves d so far that other multiples may fit better. */
-const COARSE: u32 = 64;
-const D_FIRST: f32 = 1 / 24;
-const D_LAST: f32 = 1 / 4;
 const MAX_TRIALS = 8;
 
 /** Codes: point i32 and shift i32 (1: -1/8) of each group, multiple i32 of each sub-block; the best kept so far. */
@@ -219,9 +215,9 @@ function fitMultiples(d: f32): f32 {
 function searchD(largest: f32): f32 {
   memory.fill(hints, 0xff, 128);
   fillLines();
-  const ratio = <f32>Math.pow(D_LAST / D_FIRST, 1 / <f64>(dSteps - 1));
+  const ratio = <f32>Math.pow(<f32>D_LAST / <f32>D_FIRST, 1 / <f64>(dSteps - 1));
   const second = ratio * ratio;
-  let d = f32x4.mul(f32x4.splat(largest * D_FIRST), f32x4(1, ratio, second, second * ratio));
+  let d = f32x4.mul(f32x4.splat(largest * <f32>D_FIRST), f32x4(1, ratio, second, second * ratio));
   const onward = f32x4.splat(second * second);
   let least = f32x4.splat(0);
   let chosen = f32x4.splat(0);
@@ -317,7 +313,7 @@ function refine(d: f32, sign: u32): void {
   for (let round = 0; round < rounds; round++) {
     const from = halfBits(d);
     const start = f16ToF32(from) / unit;
-    if (from < COARSE) fitMultiples(start);
+    if (from < <u32>COARSE) fitMultiples(start);
     assign(start);
     d = sumMa / sumMmb;
     const bits = halfBits(d);

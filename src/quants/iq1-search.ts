@@ -9,10 +9,11 @@
  * All this is done for the weights and for their opposites: a third of the grid's points has no mirror image, so
  * a negative d offers other points, which is worth 1.5 % of the error.
  */
-import { f16ToF32, f32ToF16 } from '../core/index.ts';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../core/index.ts';
 import { iq1Grid } from './codebooks.ts';
 import type { Effort } from './format.ts';
 import { nearestPoint, POINT_SIZE } from './iq1-points.ts';
+import { COARSE, D_FIRST, D_LAST, IMPORTANCE_FLOOR, NOTHING } from './tuning.as.ts';
 
 const BLOCK = 256;
 const SHIFT = 0.125;
@@ -49,23 +50,14 @@ interface Tuning {
   readonly refineBoth: boolean;
 }
 
+/** Stands in `configure` of iq1-search.as.ts, too. */
 const TUNING: Readonly<Record<Effort, Tuning>> = {
   fast: { trials: [0.88, 1.04], steps: 20, around: 0, rounds: 1, refineBoth: false },
   best: { trials: [0.85, 0.96, 1.08], steps: 64, around: 1, rounds: 3, refineBoth: true },
 };
 
-/** Smallest largest magnitude of a block that is not written as zeros: d would be 0 in f16 anyway. */
-const TINY = 1e-12;
-/** Importance never falls below this share of the block's largest, so that every weight has sensible codes. */
-const IMPORTANCE_FLOOR = 1e-6;
-const MAX_F16 = 65504;
-/** f16 bits below which rounding moves d so far that other multiples may fit better. */
-const COARSE = 64;
-/** Scales tried for free ternary codes, in units of the root mean square of a sub-block. */
+/** Scales tried for free ternary codes, in units of the root mean square of a sub-block; as in iq1-block.as.ts. */
 const FREE_SCALES = [0.9, 1.15, 1.5, 2, 2.8, 4];
-/** Range of d tried, in units of the largest scale: between almost all multiples and a few in use. */
-const D_FIRST = 1 / 24;
-const D_LAST = 1 / 4;
 
 /** State of the search in one block: `subs` sub-blocks of `size` weights, `trials` parabolas each. */
 class BlockSearch {
@@ -96,7 +88,7 @@ class BlockSearch {
       this.x[i] = Number.isFinite(value) ? value : 0;
       largest = Math.max(largest, Math.abs(this.x[i]));
     }
-    if (largest < TINY) return 0;
+    if (largest < NOTHING) return 0;
     const unit = 2 ** Math.floor(Math.log2(largest));
     for (let i = 0; i < BLOCK; i++) this.x[i] /= unit;
     this.#loadImportance(importance, at);

@@ -1,6 +1,7 @@
 /** Encoders of IQ1_S and IQ1_M: rows of f32 to blocks, the kernels behind formats/iq1_s.ts and iq1_m.ts. */
 import { setupPoints } from './iq1-points.as';
 import { bestD, bestMultiples, bestPoints, bestShifts, configure, searchBlock } from './iq1-search.as';
+import { encodeRows } from './rows.as';
 
 /** @param tables the packed grid, 2048 u16. */
 export function iq1_s_setup(tables: usize): void {
@@ -44,26 +45,22 @@ function packM(dst: usize): void {
   }
 }
 
+function iq1_sBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  searchBlock(src, importance);
+  packS(dst);
+}
+
 export function iq1_s_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   configure(4, 4, effort);
-  for (let row = 0; row < rows; row++) {
-    for (let at: usize = 0; at < 4 * <usize>cols; at += 1024) {
-      searchBlock(src + at, importance ? importance + at : 0);
-      packS(dst);
-      dst += 50;
-    }
-    src += 4 * <usize>cols;
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 50, iq1_sBlock);
+}
+
+function iq1_mBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  searchBlock(src, importance);
+  packM(dst);
 }
 
 export function iq1_m_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   configure(2, 1, effort);
-  for (let row = 0; row < rows; row++) {
-    for (let at: usize = 0; at < 4 * <usize>cols; at += 1024) {
-      searchBlock(src + at, importance ? importance + at : 0);
-      packM(dst);
-      dst += 56;
-    }
-    src += 4 * <usize>cols;
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 56, iq1_mBlock);
 }

@@ -1,6 +1,8 @@
 /** Encoders of the ternary, binary and FP4 formats; see symmetric.as.ts. */
-import { f32ToF16 } from '../kernels/half.as';
+import { f32ToF16, MAX_F16 } from '../kernels/half.as';
 import { CODES, FP4, meanMagnitude, prepare, setGrid, UNIFORM } from './grids.as';
+import { packNibbles } from './nibbles.as';
+import { encodeRows } from './rows.as';
 import { chooseFp4Scale, searchSingle } from './symmetric.as';
 
 /** Candidates for `chooseFp4Scale`, and what number stands for each. */
@@ -24,72 +26,64 @@ function packDigits(dst: usize, codes: usize, bytes: usize, digits: usize): void
   }
 }
 
+function tq1_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = encodeTernary(src, importance, effort);
+  packDigits(dst, CODES, 32, 5);
+  packDigits(dst + 32, CODES + 160, 16, 5);
+  packDigits(dst + 48, CODES + 240, 4, 4);
+  store<u16>(dst + 52, <u16>f32ToF16(d));
+}
+
 export function tq1_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -1, 1);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256) {
-      const d = encodeTernary(src, importance ? importance + (<usize>col << 2) : 0, effort);
-      packDigits(dst, CODES, 32, 5);
-      packDigits(dst + 32, CODES + 160, 16, 5);
-      packDigits(dst + 48, CODES + 240, 4, 4);
-      store<u16>(dst + 52, <u16>f32ToF16(d));
-      src += 1024;
-      dst += 54;
-    }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 54, tq1_0Block);
+}
+
+function tq2_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = encodeTernary(src, importance, effort);
+  for (let at: usize = 0; at < 64; at += 16) {
+    const codes = CODES + ((at >> 5) << 7) + (at & 31);
+    const lower = v128.or(v128.load(codes), i8x16.shl(v128.load(codes, 32), 2));
+    const upper = v128.or(i8x16.shl(v128.load(codes, 64), 4), i8x16.shl(v128.load(codes, 96), 6));
+    v128.store(dst + at, v128.or(lower, upper));
   }
+  store<u16>(dst + 64, <u16>f32ToF16(d));
 }
 
 export function tq2_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -1, 1);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256) {
-      const d = encodeTernary(src, importance ? importance + (<usize>col << 2) : 0, effort);
-      for (let at: usize = 0; at < 64; at += 16) {
-        const codes = CODES + ((at >> 5) << 7) + (at & 31);
-        const lower = v128.or(v128.load(codes), i8x16.shl(v128.load(codes, 32), 2));
-        const upper = v128.or(i8x16.shl(v128.load(codes, 64), 4), i8x16.shl(v128.load(codes, 96), 6));
-        v128.store(dst + at, v128.or(lower, upper));
-      }
-      store<u16>(dst + 64, <u16>f32ToF16(d));
-      src += 1024;
-      dst += 66;
-    }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 66, tq2_0Block);
+}
+
+function q2_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const some = prepare(src, importance, 64);
+  const d = effort
+    ? searchSingle(64, some ? 4 : 0, 4, 0.8, 1.1)
+    : searchSingle(64, some ? 1 : 0, 3, 0.9, 1.3);
+  store<u16>(dst, <u16>f32ToF16(d));
+  for (let i: usize = 0; i < 16; i++) {
+    const codes = load<u32>(CODES + (i << 2));
+    store<u8>(dst + 2 + i, <u8>(codes | (codes >> 6) | (codes >> 12) | (codes >> 18)));
   }
 }
 
 export function q2_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -1, 2);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 64) {
-      const some = prepare(src, importance ? importance + (<usize>col << 2) : 0, 64);
-      const d = effort
-        ? searchSingle(64, some ? 4 : 0, 4, 0.8, 1.1)
-        : searchSingle(64, some ? 1 : 0, 3, 0.9, 1.3);
-      store<u16>(dst, <u16>f32ToF16(d));
-      for (let i: usize = 0; i < 16; i++) {
-        const codes = load<u32>(CODES + (i << 2));
-        store<u8>(dst + 2 + i, <u8>(codes | (codes >> 6) | (codes >> 12) | (codes >> 18)));
-      }
-      src += 256;
-      dst += 18;
-    }
+  encodeRows(src, dst, importance, rows, cols, effort, 64, 18, q2_0Block);
+}
+
+function q1_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  prepare(src, importance, 128);
+  store<u16>(dst, <u16>f32ToF16(min(meanMagnitude(128), MAX_F16)));
+  for (let i: usize = 0; i < 512; i += 16) {
+    const bits = i32x4.bitmask(f32x4.ge(v128.load(src + i), f32x4.splat(0)));
+    const byte = dst + 2 + (i >> 5);
+    store<u8>(byte, <u8>((i & 16) == 0 ? bits : <i32>load<u8>(byte) | (bits << 4)));
   }
 }
 
 export function q1_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 128) {
-      prepare(src, importance ? importance + (<usize>col << 2) : 0, 128);
-      store<u16>(dst, <u16>f32ToF16(min(meanMagnitude(128), <f32>65504)));
-      for (let i: usize = 0; i < 512; i += 16) {
-        const bits = i32x4.bitmask(f32x4.ge(v128.load(src + i), f32x4.splat(0)));
-        const byte = dst + 2 + (i >> 5);
-        store<u8>(byte, <u8>((i & 16) == 0 ? bits : <i32>load<u8>(byte) | (bits << 4)));
-      }
-      src += 512;
-      dst += 18;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 128, 18, q1_0Block);
 }
 
 /** Power of two below the largest magnitude, as an exponent of at least -126; 128 for infinity. */
@@ -107,25 +101,22 @@ function powerOfTwo(exponent: i32): f32 {
   return reinterpret<f32>(<u32>(exponent + 127) << 23);
 }
 
+function mxfp4Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const exponent = exponentOf(src, 32);
+  prepare(src, importance, 32, powerOfTwo(-exponent));
+  // The byte e stands for 2^(e - 128); the largest weight lies in 4..8, 8..16, … of it. Above 252 12 units overflow.
+  const first = min(max(exponent + 126, 0), 252);
+  for (let k = 0; k < 8; k++) {
+    store<f32>(CANDIDATES + (<usize>k << 2), powerOfTwo(max(first - k, 0) - 128 - exponent));
+  }
+  const chosen = chooseFp4Scale(0, 32, CANDIDATES, effort ? 8 : 4);
+  store<u8>(dst, <u8>(chosen < 0 ? 0 : max(first - chosen, 0)));
+  packNibbles(dst + 1, CODES);
+}
+
 export function mxfp4_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(FP4, -12, 12);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 32) {
-      const exponent = exponentOf(src, 32);
-      prepare(src, importance ? importance + (<usize>col << 2) : 0, 32, powerOfTwo(-exponent));
-      // The byte e stands for 2^(e - 128); the largest weight lies in 4..8, 8..16, … of it. Above 252 12 units overflow.
-      const first = min(max(exponent + 126, 0), 252);
-      for (let k = 0; k < 8; k++) {
-        store<f32>(CANDIDATES + (<usize>k << 2), powerOfTwo(max(first - k, 0) - 128 - exponent));
-      }
-      const chosen = chooseFp4Scale(0, 32, CANDIDATES, effort ? 8 : 4);
-      store<u8>(dst, <u8>(chosen < 0 ? 0 : max(first - chosen, 0)));
-      const lower = v128.load(CODES);
-      v128.store(dst + 1, v128.or(lower, i8x16.shl(v128.load(CODES, 16), 4)));
-      src += 128;
-      dst += 17;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 32, 17, mxfp4Block);
 }
 
 /** Half the value of an unsigned E4M3 byte 0..126. */
@@ -134,16 +125,14 @@ function halfScale(byte: i32): f32 {
   return reinterpret<f32>((<u32>byte << 20) + (<u32>119 << 23));
 }
 
+function nvfp4Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  prepare(src, importance, 64);
+  for (let sub = 0; sub < 4; sub++) encodeNvfp4Part(dst, sub, largestOf(src + (<usize>sub << 6)));
+}
+
 export function nvfp4_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(FP4, -12, 12);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 64) {
-      prepare(src, importance ? importance + (<usize>col << 2) : 0, 64);
-      for (let sub = 0; sub < 4; sub++) encodeNvfp4Part(dst, sub, largestOf(src + (<usize>sub << 6)));
-      src += 256;
-      dst += 36;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 64, 36, nvfp4Block);
 }
 
 /** Largest magnitude of 16 weights. */

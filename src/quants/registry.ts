@@ -29,6 +29,7 @@ import { Q8_K } from './formats/q8_k.ts';
 import { TQ1_0 } from './formats/tq1_0.ts';
 import { TQ2_0 } from './formats/tq2_0.ts';
 
+/** Every tensor format by its name. */
 export const FORMATS = {
   F32,
   F16,
@@ -95,6 +96,11 @@ export function formatById(id: number, place: string): TensorFormat {
     place,
     `unknown tensor type ${id}; known ids are ${[...byId.keys()].sort((a, b) => a - b).join(', ')}`,
   );
+}
+
+/** Name of a format in the registry, whence all formats come. */
+export function formatName(format: TensorFormat): FormatName {
+  return format.name as FormatName;
 }
 
 /** The format of that name in any case, e.g. `q4_k`; undefined if there is none. */

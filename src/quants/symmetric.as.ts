@@ -5,8 +5,9 @@
  */
 import { roundToF16x4 } from '../kernels/half.as';
 import {
-  a0, a1, b0, b1, evaluate, evaluateFp4, extreme, greatestLane, high, invert, laneOf, LANES, low, NOTHING, writeCodes,
+  a0, a1, b0, b1, evaluate, evaluateFp4, extreme, greatestLane, high, invert, laneOf, LANES, low, writeCodes,
 } from './grids.as';
+import { NOTHING } from './tuning.as';
 
 /** Best continuous scales of each sub-block, by which end of the grid the search began at. */
 const LOW_END: usize = memory.data(64, 16);
@@ -33,7 +34,7 @@ export function searchScales(sub: i32, n: i32, groups: i32, rounds: i32, reach: 
   const x = extreme(first, n);
   store<f32>(LOW_END + (<usize>sub << 2), 0);
   store<f32>(HIGH_END + (<usize>sub << 2), 0);
-  if (abs(x) <= NOTHING) return;
+  if (abs(x) <= <f32>NOTHING) return;
   const between: f32 = sqrt(ratio);
   const next = ratio * ratio * ratio * ratio;
   let gain0 = f32x4.splat(-1);

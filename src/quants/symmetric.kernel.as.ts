@@ -4,6 +4,8 @@
  */
 import { f32ToF16 } from '../kernels/half.as';
 import { CODES, IQ4, prepare, setGrid, UNIFORM } from './grids.as';
+import { fifthBits, packNibbles } from './nibbles.as';
+import { encodeRows } from './rows.as';
 import { SCALES, searchScales, searchSingle, searchSuper } from './symmetric.as';
 
 function scaleOf(sub: i32): i32 {
@@ -28,20 +30,16 @@ function encodeSingle(
   return searchSingle(n, some ? groups : 0, rounds, reach, ratio);
 }
 
+function q3_kBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = effort
+    ? encodeSuper(src, importance, 16, 16, 31, 4, 2, 0.8, 1.12, 1, 5, 3, 0.03, 0)
+    : encodeSuper(src, importance, 16, 16, 31, 2, 1, 0.85, 1.18, 1, 1, 3, 0, 0);
+  packQ3(dst, d);
+}
+
 export function q3_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -4, 3);
-  const best = effort != 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256) {
-      const weights = importance ? importance + (<usize>col << 2) : 0;
-      const d = best
-        ? encodeSuper(src, weights, 16, 16, 31, 4, 2, 0.8, 1.12, 1, 5, 3, 0.03, 0)
-        : encodeSuper(src, weights, 16, 16, 31, 2, 1, 0.85, 1.18, 1, 1, 3, 0, 0);
-      packQ3(dst, d);
-      src += 1024;
-      dst += 110;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 110, q3_kBlock);
 }
 
 /** hmask[32], qs[64], scales[12], d. */
@@ -72,20 +70,16 @@ function packQ3(dst: usize, d: f32): void {
   store<u16>(dst + 108, <u16>f32ToF16(d));
 }
 
+function q6_kBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = effort
+    ? encodeSuper(src, importance, 16, 16, 127, 2, 2, 0.95, 1.03, 1, 4, 2, 0.02, 16)
+    : encodeSuper(src, importance, 16, 16, 127, 2, 1, 0.96, 1.03, 1, 1, 1, 0, 4);
+  packQ6(dst, d);
+}
+
 export function q6_k_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -32, 31);
-  const best = effort != 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256) {
-      const weights = importance ? importance + (<usize>col << 2) : 0;
-      const d = best
-        ? encodeSuper(src, weights, 16, 16, 127, 2, 2, 0.95, 1.03, 1, 4, 2, 0.02, 16)
-        : encodeSuper(src, weights, 16, 16, 127, 2, 1, 0.96, 1.03, 1, 1, 1, 0, 4);
-      packQ6(dst, d);
-      src += 1024;
-      dst += 210;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 210, q6_kBlock);
 }
 
 /** ql[128], qh[64], scales int8[16], d. */
@@ -110,26 +104,16 @@ function packQ6(dst: usize, d: f32): void {
   store<u16>(dst + 208, <u16>f32ToF16(d));
 }
 
-/** 32 codes as 16 bytes: the first 16 in the low nibbles. */
-function packNibbles(dst: usize, codes: usize): void {
-  const lower = v128.and(v128.load(codes), i8x16.splat(15));
-  v128.store(dst, v128.or(lower, i8x16.shl(v128.load(codes, 16), 4)));
+function iq4_xsBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = effort
+    ? encodeSuper(src, importance, 8, 32, 31, 4, 3, 0.85, 1.08, 1, 5, 3, 0.04, 2)
+    : encodeSuper(src, importance, 8, 32, 31, 1, 2, 0.9, 1.1, 1, 1, 3, 0, 0);
+  packIq4Xs(dst, d);
 }
 
 export function iq4_xs_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(IQ4, -127, 113);
-  const best = effort != 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 256) {
-      const weights = importance ? importance + (<usize>col << 2) : 0;
-      const d = best
-        ? encodeSuper(src, weights, 8, 32, 31, 4, 3, 0.85, 1.08, 1, 5, 3, 0.04, 2)
-        : encodeSuper(src, weights, 8, 32, 31, 1, 2, 0.9, 1.1, 1, 1, 3, 0, 0);
-      packIq4Xs(dst, d);
-      src += 1024;
-      dst += 136;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 256, 136, iq4_xsBlock);
 }
 
 /** d, scales_h u16, scales_l[4], qs[128]. */
@@ -147,74 +131,57 @@ function packIq4Xs(dst: usize, d: f32): void {
   store<i32>(dst + 4, low);
 }
 
+function iq4_nlBlock(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = effort
+    ? encodeSingle(src, importance, 32, 8, 3, 0.8, 1.05)
+    : encodeSingle(src, importance, 32, 2, 3, 0.88, 1.06);
+  store<u16>(dst, <u16>f32ToF16(d));
+  packNibbles(dst + 2, CODES);
+}
+
 export function iq4_nl_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(IQ4, -127, 113);
-  const best = effort != 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 32) {
-      const weights = importance ? importance + (<usize>col << 2) : 0;
-      const d = best
-        ? encodeSingle(src, weights, 32, 8, 3, 0.8, 1.05)
-        : encodeSingle(src, weights, 32, 2, 3, 0.88, 1.06);
-      store<u16>(dst, <u16>f32ToF16(d));
-      packNibbles(dst + 2, CODES);
-      src += 128;
-      dst += 18;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 32, 18, iq4_nlBlock);
+}
+
+function q4_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = effort
+    ? encodeSingle(src, importance, 32, 6, 3, 0.85, 1.055)
+    : encodeSingle(src, importance, 32, 1, 2, 0.92, 1.08);
+  store<u16>(dst, <u16>f32ToF16(d));
+  packNibbles(dst + 2, CODES);
 }
 
 export function q4_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -8, 7);
-  const best = effort != 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 32) {
-      const weights = importance ? importance + (<usize>col << 2) : 0;
-      const d = best
-        ? encodeSingle(src, weights, 32, 6, 3, 0.85, 1.055)
-        : encodeSingle(src, weights, 32, 1, 2, 0.92, 1.08);
-      store<u16>(dst, <u16>f32ToF16(d));
-      packNibbles(dst + 2, CODES);
-      src += 128;
-      dst += 18;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 32, 18, q4_0Block);
+}
+
+function q5_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const d = effort
+    ? encodeSingle(src, importance, 32, 4, 3, 0.92, 1.035)
+    : encodeSingle(src, importance, 32, 1, 2, 0.95, 1.05);
+  store<u16>(dst, <u16>f32ToF16(d));
+  store<u32>(dst + 2, fifthBits(CODES));
+  packNibbles(dst + 6, CODES);
 }
 
 export function q5_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -16, 15);
-  const best = effort != 0;
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 32) {
-      const weights = importance ? importance + (<usize>col << 2) : 0;
-      const d = best
-        ? encodeSingle(src, weights, 32, 4, 3, 0.92, 1.035)
-        : encodeSingle(src, weights, 32, 1, 2, 0.95, 1.05);
-      store<u16>(dst, <u16>f32ToF16(d));
-      const high = i8x16.bitmask(i8x16.shl(v128.load(CODES), 3)) | (i8x16.bitmask(i8x16.shl(v128.load(CODES, 16), 3)) << 16);
-      store<i32>(dst + 2, high);
-      packNibbles(dst + 6, CODES);
-      src += 128;
-      dst += 22;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 32, 22, q5_0Block);
+}
+
+function q8_0Block(src: usize, dst: usize, importance: usize, effort: i32): void {
+  const sign = i8x16.splat(-128);
+  const d = effort
+    ? encodeSingle(src, importance, 32, 4, 2, 0.985, 1.005)
+    : encodeSingle(src, importance, 32, 1, 1, 0.995, 1.005);
+  store<u16>(dst, <u16>f32ToF16(d));
+  v128.store(dst + 2, v128.xor(v128.load(CODES), sign));
+  v128.store(dst + 18, v128.xor(v128.load(CODES, 16), sign));
 }
 
 export function q8_0_encode(src: usize, dst: usize, importance: usize, rows: i32, cols: i32, effort: i32): void {
   setGrid(UNIFORM, -128, 127);
-  const best = effort != 0;
-  const sign = i8x16.splat(-128);
-  for (let row = 0; row < rows; row++) {
-    for (let col = 0; col < cols; col += 32) {
-      const weights = importance ? importance + (<usize>col << 2) : 0;
-      const d = best
-        ? encodeSingle(src, weights, 32, 4, 2, 0.985, 1.005)
-        : encodeSingle(src, weights, 32, 1, 1, 0.995, 1.005);
-      store<u16>(dst, <u16>f32ToF16(d));
-      v128.store(dst + 2, v128.xor(v128.load(CODES), sign));
-      v128.store(dst + 18, v128.xor(v128.load(CODES, 16), sign));
-      src += 128;
-      dst += 34;
-    }
-  }
+  encodeRows(src, dst, importance, rows, cols, effort, 32, 34, q8_0Block);
 }

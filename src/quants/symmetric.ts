@@ -6,9 +6,10 @@
  * is `sum w x x - 2 s A + s s B`, least at s = A / B; so a search is: start somewhere, round, refit, repeat.
  * Grids reach further on one side than on the other, so both signs of a scale are searched.
  */
-import { f32ToF16, roundToF16 } from '../core/index.ts';
+import { f32ToF16, MAX_F16, roundToF16 } from '../core/index.ts';
 import { FP4_DOUBLED, IQ4_VALUES } from './codebooks.ts';
 import type { Effort } from './format.ts';
+import { NO_IMPORTANCE, NOTHING, SYMMETRIC_FLOOR, SYMMETRIC_LIMIT } from './tuning.as.ts';
 
 export interface Grid {
   readonly low: number;
@@ -43,7 +44,7 @@ export const IQ4_GRID = tableGrid(
 /** Doubled FP4; code 8, the negative zero, is never used. */
 export const FP4_GRID = tableGrid(FP4_DOUBLED, [15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7]);
 
-/** Where a search starts and how often it refits. */
+/** Where a search starts and how often it refits. The kernels' (*.kernel.as.ts) encode functions repeat these numbers. */
 export interface ScaleSearch {
   /** Starts at each end of the grid. */
   readonly starts: number;
@@ -76,12 +77,6 @@ export interface Block {
   readonly w: Float64Array;
 }
 
-/** Weights beyond this are clamped: far above what any f16 scale reaches. */
-const LIMIT = 1e9;
-/** Blocks of smaller weights decode to zero: far below half of the least f16 times any value. */
-const NOTHING = 1e-12;
-/** Share of the largest importance that every weight has at least, so that columns of none stay sensible. */
-const FLOOR = 1e-7;
 const LEAST_F16 = 2 ** -24;
 
 /**
@@ -93,7 +88,7 @@ export function readBlock(
   importance: Float32Array | null,
   at: number,
   n: number,
-  limit = LIMIT,
+  limit = SYMMETRIC_LIMIT,
 ): Block {
   const x = Float64Array.from(src.subarray(at, at + n), (value) =>
     Number.isNaN(value) ? 0 : Math.min(Math.max(value, -limit), limit),
@@ -102,8 +97,8 @@ export function readBlock(
   if (importance) {
     const own = importance.subarray(at, at + n);
     const largest = own.reduce((most, v) => Math.max(most, v), 0);
-    if (largest > 1e-30 && own.every((v) => v >= 0 && v <= 3e38)) {
-      for (let i = 0; i < n; i++) w[i] = own[i] / largest + FLOOR;
+    if (largest > NO_IMPORTANCE && own.every((v) => v >= 0 && v <= 3e38)) {
+      for (let i = 0; i < n; i++) w[i] = own[i] / largest + SYMMETRIC_FLOOR;
     }
   }
   return { x, w };
@@ -172,7 +167,7 @@ function searchScale(
 
 /** `d` as an f16 value, finite and not zero. */
 function admissible(d: number): number {
-  const rounded = roundToF16(Math.min(Math.max(d, -65504), 65504));
+  const rounded = roundToF16(Math.min(Math.max(d, -MAX_F16), MAX_F16));
   return rounded === 0 ? Math.sign(d) * LEAST_F16 : rounded;
 }
 
@@ -296,9 +291,4 @@ export function bestScale(
   }
   writeCodes(grid, block, 0, n, best, codes);
   return best;
-}
-
-/** 32 codes as 16 bytes: the first 16 in the low nibbles. */
-export function packNibbles(dst: Uint8Array, at: number, codes: Uint8Array, from = 0): void {
-  for (let i = 0; i < 16; i++) dst[at + i] = (codes[from + i] & 15) | ((codes[from + 16 + i] & 15) << 4);
 }

@@ -128,7 +128,8 @@ async function readRecipes(named: readonly string[]): Promise<{ set: RecipeSet; 
   const own: UserRecipe[] = [];
   for (const name of named) {
     if (sets.includes(name)) continue;
-    if (!/[./\\]json$|[/\\.]/.test(name) || /^llama\.cpp-/.test(name)) recipeSet(name);
+    // Neither a set's name nor like a path: the error that lists the sets helps more than "no such file".
+    if (!/[/\\.]/.test(name) || /^llama\.cpp-/.test(name)) recipeSet(name);
     const source = await openFile(name);
     try {
       own.push(await readUserRecipe(source));

@@ -116,7 +116,7 @@ export function defineSplit(command: Command): void {
           path: shardName(prefix, index, groups.length),
           file,
           tensors,
-          metadata: shardMetadata(file, index, groups.length),
+          metadata: shardMetadata(file.metadata, index, groups.length, file.tensors.length),
           alignment: file.alignment,
         }));
         await refuseExisting(

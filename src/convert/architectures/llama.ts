@@ -45,7 +45,7 @@ const LLAMA3_ORIGINAL_CONTEXT = 8192;
  * Llama 3's rotary factors `[D / 2]`: fast pairs stay, slow ones turn `factor` times slower, those between
  * are blended. In f32 steps, as the incumbent computes them.
  */
-export function llama3Factors(rope: RopeSettings, D: number): Float32Array {
+function llama3Factors(rope: RopeSettings, D: number): Float32Array {
   const { parameters, theta } = rope;
   const factor = parameters.optionalPositive('factor') ?? 8;
   const low = parameters.optionalPositive('low_freq_factor') ?? 1;

@@ -52,7 +52,7 @@ function mergeRanks(merges: readonly (readonly [string, string])[]): Map<string,
  * Score of each normal piece: minus its distance from the first normal piece, as SentencePiece numbers them;
  * runs of spaces get -1e9. Where ids are in no order: minus the rank of the merge that makes the piece.
  */
-export function rebuildScores(
+function rebuildScores(
   pieces: ReadonlyMap<string, number>,
   merges: readonly (readonly [string, string])[],
   first: number,

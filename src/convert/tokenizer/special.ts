@@ -48,7 +48,7 @@ function tokenId(value: unknown, size: number): number | undefined {
 }
 
 /** Ids by kind: tokenizer_config first, then config, then generation_config fill what is missing. */
-export function specialIds(sources: SpecialSources): Map<Kind, number> {
+function specialIds(sources: SpecialSources): Map<Kind, number> {
   const ids = new Map<Kind, number>();
   for (const kind of ALL_KINDS) {
     const text = tokenText(sources.tokenizerConfig[`${kind}_token`]);
@@ -94,7 +94,7 @@ function addedByTemplate(sources: SpecialSources): Map<Kind, boolean> {
  * Whether readers add bos, eos, sep: tokenizer_config's word, else the template's. bos is always said, because
  * readers of byte-level vocabularies otherwise guess it from the pre-tokenizer.
  */
-export function addedAround(sources: SpecialSources, byteLevel: boolean): Map<Kind, boolean> {
+function addedAround(sources: SpecialSources, byteLevel: boolean): Map<Kind, boolean> {
   const adds = addedByTemplate(sources);
   for (const kind of ADDABLE) {
     const said = sources.tokenizerConfig[`add_${kind}_token`];

@@ -70,7 +70,7 @@ function ofGroups(...groups: FileTypeGroup[]): FileTypeName[] {
 }
 
 /** Words that stand for several file types. */
-export const GROUPS: Readonly<Record<string, readonly FileTypeName[]>> = {
+const GROUPS: Readonly<Record<string, readonly FileTypeName[]>> = {
   all: ofGroups('legacy', 'k', 'iq'),
   k: ofGroups('k'),
   iq: ofGroups('iq'),

@@ -15,7 +15,7 @@
  */
 import { z } from 'zod';
 import { BitmillError, type ByteSource, inputError } from '../../core/index.ts';
-import { FORMATS, type FormatName, formatByName } from '../../quants/index.ts';
+import { FORMATS, type FormatName, formatByName, formatName } from '../../quants/index.ts';
 import { type FileTypeName, fileTypeByName } from './file-types.ts';
 import { namePattern } from './pattern.ts';
 
@@ -24,7 +24,7 @@ const MAX_BYTES = 1 << 20;
 
 const format = z.string().transform((name, context): FormatName => {
   const found = formatByName(name);
-  if (found && found.kind !== 'integer') return found.name as FormatName;
+  if (found && found.kind !== 'integer') return formatName(found);
   const known = Object.values(FORMATS).filter(({ kind }) => kind !== 'integer');
   context.addIssue(
     `unknown format "${name.slice(0, 40)}"; known: ${known.map((one) => one.name).join(', ')}`,

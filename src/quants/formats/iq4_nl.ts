@@ -2,14 +2,8 @@
 import { f16ToF32 } from '../../core/index.ts';
 import { IQ4_VALUES } from '../codebooks.ts';
 import { encodeBlocks, perBlock, type TensorFormat, viewOf } from '../format.ts';
-import {
-  type ByEffort,
-  encodeSingle,
-  IQ4_GRID,
-  packNibbles,
-  readBlock,
-  type ScaleSearch,
-} from '../symmetric.ts';
+import { packNibbles } from '../nibbles.ts';
+import { type ByEffort, encodeSingle, IQ4_GRID, readBlock, type ScaleSearch } from '../symmetric.ts';
 
 const SEARCH: ByEffort<ScaleSearch> = {
   fast: { starts: 8, reach: 0.88, ratio: 1.06, rounds: 3 },

@@ -2,14 +2,8 @@
 import { f16ToF32 } from '../../core/index.ts';
 import { IQ4_VALUES } from '../codebooks.ts';
 import { encodeBlocks, perBlock, type TensorFormat, viewOf } from '../format.ts';
-import {
-  type ByEffort,
-  encodeSuper,
-  IQ4_GRID,
-  packNibbles,
-  readBlock,
-  type SuperSearch,
-} from '../symmetric.ts';
+import { packNibbles } from '../nibbles.ts';
+import { type ByEffort, encodeSuper, IQ4_GRID, readBlock, type SuperSearch } from '../symmetric.ts';
 
 const SEARCH: ByEffort<SuperSearch> = {
   fast: {

@@ -1,7 +1,8 @@
 /** MXFP4: 32 FP4 (E2M1) weights with one power-of-two scale (OCP Microscaling). */
 import { FP4_DOUBLED } from '../codebooks.ts';
 import { encodeBlocks, perBlock, type TensorFormat } from '../format.ts';
-import { type ByEffort, bestScale, FP4_GRID, packNibbles, readBlock } from '../symmetric.ts';
+import { packNibbles } from '../nibbles.ts';
+import { type ByEffort, bestScale, FP4_GRID, readBlock } from '../symmetric.ts';
 
 /** Scale bytes tried, from the one at which the largest weight is 4..8 units downwards. */
 const TRIED: ByEffort<number> = { fast: 4, best: 8 };

@@ -4,7 +4,7 @@ import { encodeBlocks, perBlock, type TensorFormat } from '../format.ts';
 import { bestScale, FP4_GRID, readBlock } from '../symmetric.ts';
 
 /** Value of an unsigned E4M3 byte (exponent bias 7); 0 and 0x7F read as 0. */
-export function ue4m3(byte: number): number {
+function ue4m3(byte: number): number {
   if (byte === 0 || byte === 0x7f) return 0;
   const exponent = (byte >> 3) & 15;
   const mantissa = byte & 7;

@@ -1,5 +1,5 @@
 /** Q1_0: 128 weights `+d` (bit set) or `-d`. */
-import { f16ToF32, f32ToF16 } from '../../core/index.ts';
+import { f16ToF32, f32ToF16, MAX_F16 } from '../../core/index.ts';
 import { encodeBlocks, perBlock, type TensorFormat, viewOf } from '../format.ts';
 import { readBlock } from '../symmetric.ts';
 
@@ -20,7 +20,7 @@ export const Q1_0: TensorFormat = {
     const { x, w } = readBlock(src, importance, from, 128);
     const sum = x.reduce((total, value, i) => total + w[i] * Math.abs(value), 0);
     const d = sum / w.reduce((total, weight) => total + weight, 0);
-    viewOf(dst).setUint16(at, f32ToF16(Math.min(d, 65504)), true);
+    viewOf(dst).setUint16(at, f32ToF16(Math.min(d, MAX_F16)), true);
     dst.fill(0, at + 2, at + 18);
     for (let i = 0; i < 128; i++) if (src[from + i] >= 0) dst[at + 2 + (i >> 3)] |= 1 << (i & 7);
   }),

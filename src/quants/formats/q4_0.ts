@@ -1,14 +1,8 @@
 /** Q4_0: 32 weights `d * (q - 8)` with 4-bit q. */
 import { f16ToF32 } from '../../core/index.ts';
 import { encodeBlocks, perBlock, type TensorFormat, viewOf } from '../format.ts';
-import {
-  type ByEffort,
-  encodeSingle,
-  packNibbles,
-  readBlock,
-  type ScaleSearch,
-  uniformGrid,
-} from '../symmetric.ts';
+import { packNibbles } from '../nibbles.ts';
+import { type ByEffort, encodeSingle, readBlock, type ScaleSearch, uniformGrid } from '../symmetric.ts';
 
 const GRID = uniformGrid(-8, 7);
 const SEARCH: ByEffort<ScaleSearch> = {

@@ -1,7 +1,8 @@
 /** Q4_1: 32 weights `d * q + m` with 4-bit q. */
 import { f16ToF32 } from '../../core/index.ts';
-import { packNibbles, pairEncoder } from '../affine-pair.ts';
+import { pairEncoder } from '../affine-pair.ts';
 import { perBlock, type TensorFormat, viewOf } from '../format.ts';
+import { packNibbles } from '../nibbles.ts';
 
 export const Q4_1: TensorFormat = {
   name: 'Q4_1',
@@ -14,7 +15,7 @@ export const Q4_1: TensorFormat = {
     const view = viewOf(dst);
     view.setUint16(at, d, true);
     view.setUint16(at + 2, m, true);
-    packNibbles(codes, dst, at + 4);
+    packNibbles(dst, at + 4, codes);
   }),
   kernel: 'q4_1',
   decode: perBlock(20, 32, (view, at, dst, out) => {

@@ -1,14 +1,8 @@
 /** Q5_0: 32 weights `d * (q - 16)` with 5-bit q. */
 import { f16ToF32 } from '../../core/index.ts';
 import { encodeBlocks, perBlock, type TensorFormat, viewOf } from '../format.ts';
-import {
-  type ByEffort,
-  encodeSingle,
-  packNibbles,
-  readBlock,
-  type ScaleSearch,
-  uniformGrid,
-} from '../symmetric.ts';
+import { fifthBits, packNibbles } from '../nibbles.ts';
+import { type ByEffort, encodeSingle, readBlock, type ScaleSearch, uniformGrid } from '../symmetric.ts';
 
 const GRID = uniformGrid(-16, 15);
 const SEARCH: ByEffort<ScaleSearch> = {
@@ -38,11 +32,7 @@ export const Q5_0: TensorFormat = {
     const d = encodeSingle(GRID, readBlock(src, importance, from, 32), SEARCH[effort], codes);
     const view = viewOf(dst);
     view.setUint16(at, d, true);
-    view.setUint32(
-      at + 2,
-      codes.reduce((bits, code, i) => bits | ((code >> 4) << i), 0),
-      true,
-    );
+    view.setUint32(at + 2, fifthBits(codes), true);
     packNibbles(dst, at + 6, codes);
   }),
 };

@@ -1,7 +1,8 @@
 /** Q5_1: 32 weights `d * q + m` with 5-bit q. */
 import { f16ToF32 } from '../../core/index.ts';
-import { packNibbles, pairEncoder } from '../affine-pair.ts';
+import { pairEncoder } from '../affine-pair.ts';
 import { perBlock, type TensorFormat, viewOf } from '../format.ts';
+import { fifthBits, packNibbles } from '../nibbles.ts';
 
 export const Q5_1: TensorFormat = {
   name: 'Q5_1',
@@ -14,12 +15,8 @@ export const Q5_1: TensorFormat = {
     const view = viewOf(dst);
     view.setUint16(at, d, true);
     view.setUint16(at + 2, m, true);
-    view.setUint32(
-      at + 4,
-      codes.reduce((high, q, i) => high | ((q >> 4) << i), 0),
-      true,
-    );
-    packNibbles(codes, dst, at + 8);
+    view.setUint32(at + 4, fifthBits(codes), true);
+    packNibbles(dst, at + 8, codes);
   }),
   kernel: 'q5_1',
   decode: perBlock(24, 32, (view, at, dst, out) => {

@@ -1,8 +1,8 @@
 /** Q5_K: 8 sub-blocks of 32 weights `d * scale * q - dmin * min` with 5-bit q and 6-bit scale and min. */
 import { f16ToF32 } from '../../core/index.ts';
 import { sixBitSearch, superEncoder } from '../affine-super.ts';
-import { perBlock, type TensorFormat, viewOf } from '../format.ts';
-import { packSixBit, sixBitMin, sixBitScale } from '../six-bit.ts';
+import { perBlock, type TensorFormat } from '../format.ts';
+import { packSixBitHead, sixBitMin, sixBitScale } from '../six-bit.ts';
 
 export const Q5_K: TensorFormat = {
   name: 'Q5_K',
@@ -15,12 +15,9 @@ export const Q5_K: TensorFormat = {
     { subBlocks: 8, subSize: 32, maxCode: 31, maxScale: 63, leastMin: 0 },
     sixBitSearch(3, 3),
     176,
-    ({ d, dmin, scales, mins, codes }, dst, at) => {
-      const view = viewOf(dst);
-      view.setUint16(at, d, true);
-      view.setUint16(at + 2, dmin, true);
-      packSixBit(dst, at + 4, scales, mins);
-      codes.forEach((q, i) => {
+    (block, dst, at) => {
+      packSixBitHead(block, dst, at);
+      block.codes.forEach((q, i) => {
         dst[at + 16 + (i & 31)] |= (q >> 4) << (i >> 5);
         dst[at + 48 + 32 * (i >> 6) + (i & 31)] |= (q & 15) << (4 * ((i >> 5) & 1));
       });
