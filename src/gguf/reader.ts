@@ -29,7 +29,8 @@ export interface Shard {
 function readStart(cursor: HeaderCursor): 2 | 3 {
   const magic = cursor.u32();
   if (magic !== MAGIC) {
-    throw cursor.fail(
+    throw inputError(
+      `${cursor.source.name}: header (at byte 0)`,
       `starts with 0x${magic.toString(16).padStart(8, '0')}, not with "GGUF": it is no GGUF file`,
       'a Hugging Face checkpoint must be converted first',
     );
