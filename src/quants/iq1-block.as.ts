@@ -57,8 +57,6 @@ export function loadBlock(src: usize, importance: usize): bool {
   return true;
 }
 
-// @ts-ignore: decorator
-@inline
 function maxLane(v: v128): f32 {
   const pairs = f32x4.max(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
@@ -94,15 +92,11 @@ export let plusCosts: v128 = f32x4.splat(0);
 export let minusCosts: v128 = f32x4.splat(0);
 
 /** Sums over the groups that share a shift, in each of their lanes. */
-// @ts-ignore: decorator
-@inline
 function overShift(v: v128): v128 {
   return shared == 1 ? v : overSub(v);
 }
 
 /** Sums over the groups of a sub-block, in each of their lanes. */
-// @ts-ignore: decorator
-@inline
 function overSub(v: v128): v128 {
   const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 1, 0, 3, 2));
   return groups == 2 ? pairs : f32x4.add(pairs, v128.shuffle<f32>(pairs, pairs, 2, 3, 0, 1));

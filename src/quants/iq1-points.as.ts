@@ -41,29 +41,21 @@ export function setupPoints(packed: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function member(index: i32): i32 {
   return load<i16>(members + 2 * index);
 }
 
 /** Codes 0..3 of a point as f32. */
-// @ts-ignore: decorator
-@inline
 export function lowCodes(point: i32): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(v128.load_ext<i8>(codes + 8 * <usize>point)));
 }
 
 /** Codes 4..7 of a point as f32. */
-// @ts-ignore: decorator
-@inline
 export function highCodes(point: i32): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(v128.load_ext<i8>(codes + 8 * <usize>point)));
 }
 
 /** Sum of four f32. */
-// @ts-ignore: decorator
-@inline
 export function sumLanes(v: v128): f32 {
   const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
@@ -120,8 +112,6 @@ export function nearestPoint(p0: v128, p1: v128, w0: v128, w1: v128, limit: f32,
 }
 
 /** Bit i: change i costs less than `limit`. */
-// @ts-ignore: decorator
-@inline
 function changesBelow(limit: f32): u32 {
   const all = f32x4.splat(limit);
   const near = i16x8.narrow_i32x4_s(f32x4.lt(v128.load(costs), all), f32x4.lt(v128.load(costs + 16), all));
