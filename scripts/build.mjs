@@ -1,6 +1,7 @@
 /**
- * Builds bitmill: every `*.kernel.as.ts` below src into one WebAssembly module (embedded as base64 in
- * `src/kernels/module.gen.ts`, so that Node, workers, bundlers and browsers load it alike), then `tsc`.
+ * Builds bitmill: two WebAssembly modules from AssemblyScript, embedded as base64 so that Node, workers, bundlers and
+ * browsers load them alike, then `tsc`. Encoders (`*.kernel.as.ts`) have a memory of their own in each thread; the
+ * engine's kernels (`*.engine.as.ts`) share one memory among all threads.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,49 +10,51 @@ import { createRequire } from 'node:module';
 import asc from 'assemblyscript/asc';
 import { glob } from './glob.mjs';
 
-const MODULE = 'src/kernels/module.gen.ts';
+/** Flags of both modules. All flags are part of the stamp, so that a change rebuilds. */
+const FLAGS = ['--enable', 'simd', '--runtime', 'stub', '--importMemory', '--initialMemory', '64'];
+const OPTIMIZE = ['--noAssert', '-O3', '--converge'];
 
-/** Flags that decide the bytes of the module; part of the stamp, so that a change rebuilds it. */
-const ASC_FLAGS = [
-  '--enable',
-  'simd',
-  '--runtime',
-  'stub',
-  '--importMemory',
-  '--initialMemory',
-  '64',
-  '--noAssert',
-  '-O3',
-  '--converge',
+const MODULES = [
+  { name: 'kernels', suffix: '.kernel.as.ts', out: 'src/kernels/module.gen.ts', flags: [] },
+  {
+    name: 'engine',
+    suffix: '.engine.as.ts',
+    out: 'src/backends/wasm/module.gen.ts',
+    // Format kernels are put into the table by TypeScript and called by slot.
+    flags: ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536', '--importTable'],
+  },
 ];
 
-async function buildKernels() {
+async function buildModule({ name, suffix, out, flags }) {
   const sources = glob('src', /\.as\.ts$/);
-  const entries = sources.filter((file) => file.endsWith('.kernel.as.ts'));
-  const hash = createHash('sha256').update(JSON.stringify([ASC_FLAGS, entries, asc.version]));
+  const entries = sources.filter((file) => file.endsWith(suffix));
+  if (entries.length === 0) return;
+  const options = [...FLAGS, ...flags, ...OPTIMIZE];
+  const hash = createHash('sha256').update(JSON.stringify([options, entries, asc.version]));
   for (const file of sources) hash.update(file).update(readFileSync(file));
   const stamp = hash.digest('hex').slice(0, 16);
-  if (existsSync(MODULE) && readFileSync(MODULE, 'utf8').includes(`'${stamp}'`)) return;
+  if (existsSync(out) && readFileSync(out, 'utf8').includes(`'${stamp}'`)) return;
   const started = Date.now();
   let binary;
-  const { error, stderr } = await asc.main([...entries, '-o', 'kernels.wasm', ...ASC_FLAGS], {
-    writeFile: (name, contents) => {
-      if (name.endsWith('.wasm')) binary = contents;
+  const { error, stderr } = await asc.main([...entries, '-o', `${name}.wasm`, ...options], {
+    writeFile: (file, contents) => {
+      if (file.endsWith('.wasm')) binary = contents;
     },
   });
   if (error || !binary) {
     process.stderr.write(stderr.toString());
-    process.stderr.write(`kernels: ${error?.message ?? 'no output'}\n`);
+    process.stderr.write(`${name}: ${error?.message ?? 'no output'}\n`);
     process.exit(1);
   }
   const base64 = Buffer.from(binary).toString('base64');
+  const constant = name.toUpperCase();
   writeFileSync(
-    MODULE,
+    out,
     `/** Made by scripts/build.mjs from the *.as.ts files; not kept in the repository. */\n` +
-      `export const KERNELS_STAMP = '${stamp}';\nexport const KERNELS_BASE64 =\n  '${base64}';\n`,
+      `export const ${constant}_STAMP = '${stamp}';\nexport const ${constant}_BASE64 =\n  '${base64}';\n`,
   );
   console.error(
-    `kernels: ${entries.length} files, ${binary.length} bytes of WebAssembly, ${Date.now() - started} ms`,
+    `${name}: ${entries.length} files, ${binary.length} bytes of WebAssembly, ${Date.now() - started} ms`,
   );
 }
 
@@ -62,5 +65,5 @@ function compile() {
 }
 
 if (process.argv.includes('--clean')) rmSync('dist', { recursive: true, force: true });
-await buildKernels();
+for (const module of MODULES) await buildModule(module);
 if (!process.argv.includes('--kernels')) compile();

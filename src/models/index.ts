@@ -1,2 +1,3 @@
-/** Models: what a GGUF must satisfy to be one. The only door of the folder. */
+/** Models: architectures as graphs, and what a GGUF must satisfy to be a model. The only door of the folder. */
 export { checkModel } from './check.ts';
+export type * from './language-model.ts';

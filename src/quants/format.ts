@@ -11,6 +11,19 @@ export type Effort = 'fast' | 'best';
 
 export const EFFORTS = ['fast', 'best'] as const satisfies readonly Effort[];
 
+/**
+ * A block as integers: weight i of a group is `d * c[i] - dmin * min[i / 16]` with |c| <= 4096. The engine's kernel
+ * `<name in small letters>_expand(src, blocks, codes, scales, mins)` writes whole blocks, natural order: codes i16, one a
+ * weight; scales f32, the pair d and dmin a group; mins i16, one per 16 weights, only where `mins` is set and groups
+ * are 256. In smaller groups every min is 1, so dmin is what is subtracted from each weight.
+ */
+export interface Plane {
+  /** Weights that share d and dmin. */
+  readonly group: 256 | 32 | 16;
+  /** Whether dmin can be other than 0. */
+  readonly mins: boolean;
+}
+
 export interface TensorFormat {
   /** ggml's name in capitals, as in `Q4_K`. */
   readonly name: string;
@@ -44,6 +57,8 @@ export interface TensorFormat {
   readonly kernel?: string;
   /** Bytes that the kernel needs in its memory, e.g. a codebook. */
   readonly kernelTables?: () => Uint8Array;
+  /** How the engine multiplies it: the format's integer plane. Without one, products widen it to f32. */
+  readonly plane?: Plane;
   /** Garbage without an importance matrix: refused there for block tensors, as llama.cpp does. */
   readonly requiresImportance?: boolean;
 }

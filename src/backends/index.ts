@@ -1,0 +1,2 @@
+/** Backends: what runs graphs. The only door of the folder. */
+export * from './backend.ts';
