@@ -2,3 +2,4 @@
 export { readModel } from './architectures/index.ts';
 export { checkModel } from './check.ts';
 export type * from './language-model.ts';
+export { readModel } from './read.ts';
