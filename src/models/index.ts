@@ -2,4 +2,3 @@
 export { readModel } from './architectures/index.ts';
 export { checkModel } from './check.ts';
 export type * from './language-model.ts';
-export { readModel } from './read.ts';
