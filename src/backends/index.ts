@@ -1,2 +1,5 @@
 /** Backends: what runs graphs. The only door of the folder. */
 export * from './backend.ts';
+export { type WasmOptions, wasmBackend } from './wasm/backend.ts';
+export type { SpawnThread, ThreadPort } from './wasm/crew.ts';
+export { engineThread } from './wasm/thread.ts';

@@ -14,8 +14,9 @@ const ABANDONED: usize = 12;
  */
 export function barrier_wait(state: usize, threads: i32, spins: i32): i32 {
   if (threads == 1) return 0;
-  if (atomic.load<i32>(state + ABANDONED)) return 1;
+  // In this order: whoever abandons the run sets the flag first and then moves the generation on.
   const generation = atomic.load<i32>(state + GENERATION);
+  if (atomic.load<i32>(state + ABANDONED)) return 1;
   if (atomic.add<i32>(state + ARRIVED, 1) == threads - 1) {
     atomic.store<i32>(state + ARRIVED, 0);
     atomic.add<i32>(state + GENERATION, 1);
