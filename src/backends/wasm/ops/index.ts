@@ -1,0 +1,19 @@
+/** The table of lowerings: one line an operation. */
+import type { OpName } from '../../../graph/index.ts';
+import type { Lower } from '../lower.ts';
+import { lowerAdd, lowerAddBias, lowerRows, lowerSwiglu } from './elementwise.ts';
+import { lowerEmbed } from './embed.ts';
+import { lowerRmsNorm } from './norm.ts';
+import { lowerRope } from './rope.ts';
+import { lowerSquareSum } from './square-sum.ts';
+
+export const LOWER: { readonly [O in OpName]?: Lower<O> } = {
+  embed: lowerEmbed,
+  rms_norm: lowerRmsNorm,
+  add_bias: lowerAddBias,
+  rope: lowerRope,
+  swiglu: lowerSwiglu,
+  add: lowerAdd,
+  rows: lowerRows,
+  square_sum: lowerSquareSum,
+};
