@@ -3,6 +3,7 @@ import type { OpName } from '../../../graph/index.ts';
 import type { Lower } from '../lower.ts';
 import { lowerAdd, lowerAddBias, lowerRows, lowerSwiglu } from './elementwise.ts';
 import { lowerEmbed } from './embed.ts';
+import { lowerDivergence, lowerLoss } from './likelihood.ts';
 import { lowerRmsNorm } from './norm.ts';
 import { lowerRope } from './rope.ts';
 import { lowerSquareSum } from './square-sum.ts';
@@ -16,4 +17,6 @@ export const LOWER: { readonly [O in OpName]?: Lower<O> } = {
   add: lowerAdd,
   rows: lowerRows,
   square_sum: lowerSquareSum,
+  loss: lowerLoss,
+  divergence: lowerDivergence,
 };
