@@ -11,7 +11,7 @@ import { bound, checkBindings, weightBytes } from './binding.ts';
 import { type Matrix, matrix, type RunMemory } from './reference/memory.ts';
 import { compute } from './reference/ops.ts';
 
-/** Tensors are read in pieces of this many bytes. */
+/** Tensors are read in pieces of about this many bytes, whole rows each. */
 const PIECE = 1 << 24;
 
 class Memory {
@@ -123,8 +123,10 @@ class ReferenceBackend implements Backend {
 
   async upload(weight: Parameters<Backend['upload']>[0], read: ReadBytes): Promise<Buffer> {
     const buffer = this.alloc(weightBytes(weight), weight.name);
-    for (let offset = 0; offset < buffer.bytes; offset += PIECE) {
-      this.write(buffer, offset, await read(offset, Math.min(PIECE, buffer.bytes - offset)));
+    const row = buffer.bytes / weight.rows;
+    const piece = row * Math.max(1, Math.floor(PIECE / row));
+    for (let offset = 0; offset < buffer.bytes; offset += piece) {
+      this.write(buffer, offset, await read(offset, Math.min(piece, buffer.bytes - offset)));
     }
     return buffer;
   }
