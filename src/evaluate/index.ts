@@ -1,0 +1,6 @@
+/** Evaluate: perplexity, divergence from a base, and how sure the figures are. The only door of the folder. */
+export { type Resamples, resample } from './bootstrap.ts';
+export type * from './scores.ts';
+export type { Estimate } from './statistics.ts';
+export * from './summary.ts';
+export { checkSettings, type Window, type WindowSettings, windowsOf } from './windows.ts';
