@@ -42,6 +42,13 @@ export function parseCount(option: string, text: string): number {
   return count;
 }
 
+/** One of a few words. */
+export function parseChoice<T extends string>(option: string, text: string, known: readonly T[]): T {
+  const choice = known.find((one) => one === text.toLowerCase());
+  if (!choice) throw usageError(`${option} ${text}: known are ${known.join(', ')}`);
+  return choice;
+}
+
 /** A format that weights can have. */
 export function parseFormat(option: string, text: string): FormatName {
   const format = formatByName(text);

@@ -34,10 +34,11 @@ import {
   runQuantization,
   type UserRecipe,
 } from '../../quantize/index.ts';
-import { EFFORTS, type Effort } from '../../quants/index.ts';
+import { EFFORTS } from '../../quants/index.ts';
 import {
   collect,
   parseBytes,
+  parseChoice,
   parseCount,
   parseFormat,
   parseOverrides,
@@ -169,12 +170,6 @@ async function readImportance(flags: Flags): Promise<ImportanceMatrix | null> {
   }
 }
 
-function parseEffort(text: string): Effort {
-  const effort = EFFORTS.find((one) => one === text);
-  if (!effort) throw usageError(`--effort ${text}: known are ${EFFORTS.join(' and ')}`);
-  return effort;
-}
-
 async function readOptions(file: string, flags: Flags): Promise<QuantizeOptions> {
   const { set, own } = await readRecipes(flags.recipes);
   const format = (option: string, text: string | undefined) =>
@@ -182,7 +177,7 @@ async function readOptions(file: string, flags: Flags): Promise<QuantizeOptions>
   return {
     mixtures: chooseMixtures(flags, own),
     recipes: set,
-    effort: parseEffort(flags.effort),
+    effort: parseChoice('--effort', flags.effort, EFFORTS),
     imatrix: await readImportance(flags),
     model: flags.name ?? modelName(file),
     version: VERSION,
