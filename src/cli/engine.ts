@@ -1,16 +1,17 @@
 /** The engine for the length of a command: the options that all measuring and running commands share. */
 import type { Command } from 'commander';
-import { type Backend, referenceBackend } from '../backends/index.ts';
+import { type Backend, referenceBackend, wasmBackend } from '../backends/index.ts';
 import { usageError } from '../core/index.ts';
 import { Engine } from '../generate/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
 import { type AttentionAlgorithm, CACHE_TYPES, type CacheType } from '../graph/index.ts';
-import { availableThreads } from '../platform/index.ts';
+import { availableThreads, spawnEngineThread } from '../platform/index.ts';
 import { withGguf } from './gguf.ts';
 import { parseBytes, parseChoice, parseCount } from './option-values.ts';
 
 /** The registry of backends: adding one = a line. The first is the default. */
 const BACKENDS = {
+  wasm: (threads: number): Promise<Backend> => wasmBackend({ threads, spawn: spawnEngineThread }),
   reference: async (_threads: number): Promise<Backend> => referenceBackend(),
 } as const;
 
