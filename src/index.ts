@@ -10,3 +10,4 @@ export * from './imatrix/index.ts';
 export * from './models/index.ts';
 export * from './quantize/index.ts';
 export * from './quants/index.ts';
+export * from './text/index.ts';

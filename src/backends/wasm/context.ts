@@ -3,16 +3,15 @@
 import { alignUp } from '../../core/index.ts';
 import {
   type Cache,
-  cacheRowBytes,
   type Dims,
   type MemoryPlan,
   type Sums,
   storage,
   type Value,
-  valueBytes,
   type Weight,
 } from '../../graph/index.ts';
-import { formatBytes, type TensorFormat } from '../../quants/index.ts';
+import type { TensorFormat } from '../../quants/index.ts';
+import { stateBytes, weightBytes } from '../binding.ts';
 import { type Block, demandBytes } from './buffer.ts';
 import type { LowerContext, Place } from './lower.ts';
 
@@ -25,7 +24,7 @@ export interface Bindings {
   readonly graph: string;
   readonly named: ReadonlyMap<string, Block>;
   /** Inputs and outputs by value id. */
-  readonly values: ReadonlyMap<number, { readonly name: string; readonly block: Block }>;
+  readonly values: ReadonlyMap<number, Block>;
 }
 
 interface Target {
@@ -64,48 +63,44 @@ export class NodeContext implements LowerContext {
     };
   }
 
-  place(value: Value): Place {
+  // Fields, not methods: lowerings may take them out of the context.
+
+  readonly place = (value: Value): Place => {
     const base = storage(value);
     const address = this.#addressOf(base) + 4 * (value.view?.column ?? 0);
     return { address, stride: 4 * base.cols };
-  }
+  };
 
-  weight(weight: Weight): { readonly address: number; readonly format: TensorFormat } {
+  readonly weight = (weight: Weight): { readonly address: number; readonly format: TensorFormat } => {
     const block = this.#named(weight.name);
     const format = block.format ?? weight.format;
-    demandBytes(block, formatBytes(format, weight.cols * weight.rows), this.#label(weight.name));
+    demandBytes(block, weightBytes(weight, format), this.#label(weight.name));
     return { address: block.address, format };
-  }
+  };
 
-  state(state: Cache | Sums): number {
+  readonly state = (state: Cache | Sums): number => {
     const block = this.#named(state.name);
-    if (state.kind === 'sums') demandBytes(block, 8 * state.cols, this.#label(state.name));
-    else {
-      this.readPast = true;
-      const positions = this.#sizes.past + this.#sizes.T;
-      demandBytes(block, positions * cacheRowBytes(state), this.#label(state.name));
-    }
+    if (state.kind === 'cache') this.readPast = true;
+    const positions = this.#sizes.past + this.#sizes.T;
+    demandBytes(block, stateBytes(state, positions), this.#label(state.name));
     return block.address;
-  }
+  };
 
-  temporary(bytes: number): number {
+  readonly temporary = (bytes: number): number => {
     const start = alignUp(this.end, ALIGNMENT);
     this.end = start + bytes;
     return this.#target.workspace + start;
-  }
+  };
 
-  slot(format: TensorFormat): number {
+  readonly slot = (format: TensorFormat): number => {
     const slot = this.#target.slots.get(format.name);
     if (slot === undefined) throw new Error(`the engine has no expand kernel for ${format.name}`);
     return slot;
-  }
+  };
 
   #addressOf(value: Value): number {
     const bound = this.#bindings.values.get(value.id);
-    if (bound) {
-      demandBytes(bound.block, valueBytes(value, this.#sizes), this.#label(bound.name));
-      return bound.block.address;
-    }
+    if (bound) return bound.address;
     const offset = this.#plan.offsets.get(value.id);
     if (offset === undefined) throw new Error(`${this.#bindings.graph}: value ${value.id} is never computed`);
     return this.#target.workspace + offset;
@@ -118,6 +113,6 @@ export class NodeContext implements LowerContext {
   }
 
   #label(name: string): string {
-    return `${this.#bindings.graph}: "${name}"`;
+    return `${this.#bindings.graph}: ${name}`;
   }
 }

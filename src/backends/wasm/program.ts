@@ -11,6 +11,7 @@ import {
   planMemory,
 } from '../../graph/index.ts';
 import type { Program, Step } from '../backend.ts';
+import { bound, checkBindings } from '../binding.ts';
 import { type Block, blockOf } from './buffer.ts';
 import { type Bindings, NodeContext } from './context.ts';
 import type { Command, Lower } from './lower.ts';
@@ -74,13 +75,15 @@ export class WasmProgram implements Program {
   }
 
   /** The step's commands on tape; the last one made for these sizes, brought up to date where that will do. */
-  lower({ dims, bind }: Step, target: Target): Lowered {
-    const blocks = this.#blocks(bind);
+  lower(step: Step, target: Target): Lowered {
+    const { dims } = step;
+    const blocks = this.#blocks(step);
     const key = `${dims.T} ${dims.S}`;
     const kept = this.#tapes.get(key);
     if (kept && kept.workspace === target.workspace && blocks.every((block, i) => block === kept.blocks[i])) {
       if (kept.past === dims.past || this.#advance(kept, dims, target)) return kept;
     }
+    checkBindings(step);
     const lowered = this.#lowerAll(blocks, dims, target, kept?.plan ?? planMemory(this.graph, dims));
     this.#tapes.delete(key);
     this.#tapes.set(key, lowered);
@@ -88,11 +91,9 @@ export class WasmProgram implements Program {
     return lowered;
   }
 
-  #blocks(bind: Step['bind']): Block[] {
+  #blocks(step: Step): Block[] {
     return this.#names.map((name) => {
-      const buffer = bind.get(name);
-      if (!buffer) throw new Error(`${this.graph.name}: "${name}" is bound to no buffer`);
-      return blockOf(buffer, `${this.graph.name}: "${name}"`);
+      return blockOf(bound(step, name), `${this.graph.name}: ${name}`);
     });
   }
 
@@ -102,7 +103,7 @@ export class WasmProgram implements Program {
     return {
       graph: this.graph.name,
       named: byName,
-      values: new Map(values.map(([name, value], i) => [value.id, { name, block: blocks[i] }])),
+      values: new Map(values.map(([, value], i) => [value.id, blocks[i]])),
     };
   }
 

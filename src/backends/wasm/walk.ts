@@ -63,14 +63,19 @@ export function walk({ memory, kernels, names, barrier, thread, threads }: Walke
       kernels[number](...args);
     } catch (error) {
       abandon(memory, job.barrier);
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new KernelError(`kernel ${names[number]} stopped: ${reason}`, { cause: error });
+      throw new KernelError(`kernel ${names[number]} stopped: ${reasonOf(error)}`, { cause: error });
     }
     if (threads > 1 && barrier(job.barrier, threads, SPINS)) return false;
     at += 2 + count;
     counter += 4;
   }
   return true;
+}
+
+/** Kernels execute `unreachable` where an index is not one of its table. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message === 'unreachable' ? 'a token, row or target that does not exist' : message;
 }
 
 /** Wakes all threads of a run and sends them home: each leaves at its next barrier. */

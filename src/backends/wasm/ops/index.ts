@@ -5,12 +5,13 @@ import { lowerAttention } from './attention.ts';
 import { lowerCacheStore } from './cache.ts';
 import { lowerAdd, lowerAddBias, lowerRows, lowerSwiglu } from './elementwise.ts';
 import { lowerEmbed } from './embed.ts';
+import { lowerDivergence, lowerLoss } from './likelihood.ts';
 import { lowerMatmul } from './matmul.ts';
 import { lowerRmsNorm } from './norm.ts';
 import { lowerRope } from './rope.ts';
 import { lowerSquareSum } from './square-sum.ts';
 
-export const LOWER: { readonly [O in OpName]?: Lower<O> } = {
+export const LOWER: { readonly [O in OpName]: Lower<O> } = {
   embed: lowerEmbed,
   rms_norm: lowerRmsNorm,
   matmul: lowerMatmul,
@@ -22,4 +23,6 @@ export const LOWER: { readonly [O in OpName]?: Lower<O> } = {
   add: lowerAdd,
   rows: lowerRows,
   square_sum: lowerSquareSum,
+  loss: lowerLoss,
+  divergence: lowerDivergence,
 };
