@@ -11,3 +11,5 @@ export * from './models/index.ts';
 export * from './quantize/index.ts';
 export * from './quants/index.ts';
 export * from './text/index.ts';
+// Both quants and text have options of this name; the encoder's keeps it here.
+export type { EncodeOptions } from './quants/index.ts';
