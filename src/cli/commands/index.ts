@@ -7,6 +7,7 @@ import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
+import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
@@ -21,6 +22,7 @@ export type DefineCommand = (command: Command, run: RunCommand) => void;
 export const COMMANDS: readonly DefineCommand[] = [
   definePull,
   defineConvert,
+  defineImatrix,
   defineQuantize,
   defineDequantize,
   defineInspect,
