@@ -1,5 +1,5 @@
-/** Q8_0 to its integer plane: the codes are stored as bytes. */
-import { f16ToF32 } from '../../kernels/half.as';
+/** Q8_0 and Q8_K to their integer planes: the codes are stored as bytes. */
+import { storePair, storeScale } from './pair.as';
 
 /** Widens 32 codes of a byte each. */
 function widen(src: usize, codes: usize): void {
@@ -11,8 +11,14 @@ function widen(src: usize, codes: usize): void {
 
 export function q8_0_expand(src: usize, blocks: i32, codes: usize, scales: usize, _mins: usize): void {
   for (; blocks > 0; blocks--, src += 34, codes += 64, scales += 8) {
-    store<f32>(scales, f16ToF32(load<u16>(src)));
-    store<f32>(scales, 0, 4);
+    storeScale(scales, src);
     widen(src + 2, codes);
+  }
+}
+
+export function q8_k_expand(src: usize, blocks: i32, codes: usize, scales: usize, _mins: usize): void {
+  for (; blocks > 0; blocks--, src += 292, scales += 8) {
+    storePair(scales, load<f32>(src), 0);
+    for (let at = src + 4; at < src + 260; at += 32, codes += 64) widen(at, codes);
   }
 }

@@ -3,12 +3,7 @@
  * after d and dmin (six-bit.ts says how they lie).
  */
 import { f16ToF32 } from '../../kernels/half.as';
-
-/** d and dmin as the first group's pair. */
-function pairs(src: usize, scales: usize): void {
-  store<f32>(scales, f16ToF32(load<u16>(src)));
-  store<f32>(scales, f16ToF32(load<u16>(src, 2)), 4);
-}
+import { storePair, storeScaled } from './pair.as';
 
 /** Four 6-bit numbers: the low four bits of each in a byte of `low`, the high two in the top of a byte of `high`. */
 function joined(low: u32, high: u32): u64 {
@@ -32,7 +27,7 @@ function storeMins(at: usize, mins: usize): void {
 export function q4_k_expand(src: usize, blocks: i32, codes: usize, scales: usize, mins: usize): void {
   const nibble = i16x8.splat(15);
   for (; blocks > 0; blocks--, src += 144, scales += 8, mins += 32) {
-    pairs(src, scales);
+    storePair(scales, f16ToF32(load<u16>(src)), f16ToF32(load<u16>(src, 2)));
     storeMins(src + 4, mins);
     let scale = scaleBytes(src + 4);
     for (let at = src + 16; at < src + 144; at += 32, codes += 128, scale >>= 16) {
@@ -54,17 +49,11 @@ export function q4_k_expand(src: usize, blocks: i32, codes: usize, scales: usize
   }
 }
 
-/** Writes 16 codes times a scale. */
-function storeScaled(codes: usize, q: v128, scale: v128): void {
-  v128.store(codes, i16x8.mul(i16x8.extend_low_i8x16_u(q), scale));
-  v128.store(codes, i16x8.mul(i16x8.extend_high_i8x16_u(q), scale), 16);
-}
-
 export function q5_k_expand(src: usize, blocks: i32, codes: usize, scales: usize, mins: usize): void {
   const nibble = i8x16.splat(15);
   const fifth = i8x16.splat(16);
   for (; blocks > 0; blocks--, src += 176, scales += 8, mins += 32) {
-    pairs(src, scales);
+    storePair(scales, f16ToF32(load<u16>(src)), f16ToF32(load<u16>(src, 2)));
     storeMins(src + 4, mins);
     let scale = scaleBytes(src + 4);
     const first = v128.load(src, 16);
