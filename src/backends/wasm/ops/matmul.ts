@@ -31,9 +31,6 @@ const FLOAT_TYPES: Readonly<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 
 export const multiplies = ({ name, plane }: TensorFormat): boolean =>
   plane !== undefined || FLOAT_TYPES[name] !== undefined;
 
-/** Rows that are expanded at a time: few tokens find their panel in L1, many reuse one from L2. */
-const panelRows = (tokens: number): number => (tokens < 8 ? 4 : 32);
-
 /** Bytes of a group's record of integer activations; recordBytes in kernels/records.as.ts. */
 const recordBytes = (group: number): number => (group === 256 ? 576 : 80);
 
@@ -89,9 +86,7 @@ function integerProduct(
 }
 
 function floatProduct({ tokens, rows, cols }: Shape, { x, weights, y }: Operands, type: number): Command {
-  return {
-    kernel: 'matmul_float',
-    scratch: FLOAT_PANEL_BYTES,
-    args: [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride, panelRows(tokens)],
-  };
+  const kernel = tokens < FEW_TOKENS ? 'matvec_float' : 'matmul_float';
+  const args = [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride];
+  return { kernel, scratch: FLOAT_PANEL_BYTES, args };
 }
