@@ -18,7 +18,7 @@ const COUNTER = BASE - 64;
 const formats: TensorFormat[] = Object.values(FORMATS).filter(multiplies);
 
 /** Row lengths by block size: odd numbers of blocks, and of columns. */
-const widths: Record<number, number> = { 1: 577, 32: 576, 256: 768 };
+const widths: Record<number, number> = { 1: 577, 32: 576, 64: 576, 128: 640, 256: 768 };
 
 interface Product {
   readonly format: TensorFormat;

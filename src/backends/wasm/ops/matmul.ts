@@ -5,6 +5,7 @@
 import { rowsOf } from '../../../graph/index.ts';
 import type { Plane, TensorFormat } from '../../../quants/index.ts';
 import type { Command, Lower, LowerContext, Place } from '../lower.ts';
+import { singleProduct } from './single.ts';
 
 /** Bytes of a panel of expanded weights; PANEL_BYTES in kernels/panel.as.ts. */
 const PANEL_BYTES = 90_112;
@@ -64,6 +65,8 @@ function integerProduct(
   const pairs = Math.ceil(tokens / 2);
   const records = context.temporary(2 * pairs * (cols / plane.group) * recordBytes(plane.group));
   const quantize = [x.address, x.stride, tokens, cols, plane.group, records];
+  const single = tokens === 1 && singleProduct(format, weights, rows, cols, records, y.address);
+  if (single) return [{ kernel: 'quantize_activations', args: quantize }, single];
   const few = tokens < FEW_TOKENS;
   return [
     { kernel: 'quantize_activations', args: quantize },
