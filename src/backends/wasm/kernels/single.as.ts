@@ -5,9 +5,6 @@
  */
 import { WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './records.as';
 
-/** Weight rows that a thread claims at a time. */
-export const ROWS: i32 = 16;
-
 /** Bytes from a group's record to the next one's: records of two tokens alternate. */
 export const STEP: usize = 2 * WIDE_RECORD;
 

@@ -1,9 +1,8 @@
-/** One token times IQ1_S and IQ1_M weights: y[n] = sum over k of x[k] w[n, k]. */
+/** Rows of IQ1_S and IQ1_M blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { IQ1_GRID, IQ1_SHIFTS } from '../../../quants/expand/grids.gen.as';
 import { nibbleScale } from '../../../quants/expand/nibble-scale.as';
-import { blockStep, ROWS, STEP } from './single.as';
-import { claim } from './work.as';
+import { blockStep, STEP } from './single.as';
 
 /** 8 weights: the point at an offset in the grid, and the shift of -1 or 1 in all lanes. */
 function pointDot(point: u32, shift: v128, x: usize): v128 {
@@ -20,7 +19,7 @@ function oddScale(bits: u32): v128 {
   return i32x4.splat(((bits & 7) << 1) | 1);
 }
 
-function iq1_s_row(src: usize, blocks: i32, record: usize): f32 {
+export function iq1_s_row(src: usize, blocks: i32, record: usize): f32 {
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 50, record += STEP) {
     let total = i32x4.splat(0);
@@ -42,20 +41,7 @@ function iq1_s_row(src: usize, blocks: i32, record: usize): f32 {
   return sum;
 }
 
-export function iq1_s_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 50;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq1_s_row(weights + <usize>row * rowBytes, blocks, record));
-    }
-  }
-}
-
-function iq1_m_row(src: usize, blocks: i32, record: usize): f32 {
+export function iq1_m_row(src: usize, blocks: i32, record: usize): f32 {
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 56, record += STEP) {
     let total = i32x4.splat(0);
@@ -74,17 +60,4 @@ function iq1_m_row(src: usize, blocks: i32, record: usize): f32 {
     sum += blockStep(record, nibbleScale(load<u64>(src, 48)) * 0.125, total);
   }
   return sum;
-}
-
-export function iq1_m_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 56;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq1_m_row(weights + <usize>row * rowBytes, blocks, record));
-    }
-  }
 }

@@ -1,8 +1,7 @@
-/** One token times IQ2_XXS, IQ2_XS and IQ2_S weights: y[n] = sum over k of x[k] w[n, k]. */
+/** Rows of IQ2_XXS, IQ2_XS and IQ2_S blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { EVEN_SIGNS, FREE_SIGNS, IQ2_S_GRID, IQ2_XS_GRID, IQ2_XXS_GRID } from '../../../quants/expand/grids.gen.as';
-import { blockStep, ROWS, STEP } from './single.as';
-import { claim } from './work.as';
+import { blockStep, STEP } from './single.as';
 
 /** 8 weights: a point and its signs by their addresses. */
 function pointDot(point: usize, signs: usize, x: usize): v128 {
@@ -15,7 +14,7 @@ function oddScale(bits: u32): v128 {
   return i32x4.splat(((bits & 15) << 1) | 1);
 }
 
-function iq2_xxs_row(src: usize, blocks: i32, record: usize): f32 {
+export function iq2_xxs_row(src: usize, blocks: i32, record: usize): f32 {
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 66, record += STEP) {
     let total = i32x4.splat(0);
@@ -35,25 +34,12 @@ function iq2_xxs_row(src: usize, blocks: i32, record: usize): f32 {
   return sum;
 }
 
-export function iq2_xxs_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 66;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq2_xxs_row(weights + <usize>row * rowBytes, blocks, record));
-    }
-  }
-}
-
 /** 8 weights of a word of 9 bits for the point and 7 for the signs. */
 function wordDot(word: u32, x: usize): v128 {
   return pointDot(IQ2_XS_GRID + ((word << 3) & 0xff8), EVEN_SIGNS + ((word >> 6) & 0x3f8), x);
 }
 
-function iq2_xs_row(src: usize, blocks: i32, record: usize): f32 {
+export function iq2_xs_row(src: usize, blocks: i32, record: usize): f32 {
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 74, record += STEP) {
     let total = i32x4.splat(0);
@@ -71,20 +57,7 @@ function iq2_xs_row(src: usize, blocks: i32, record: usize): f32 {
   return sum;
 }
 
-export function iq2_xs_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 74;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq2_xs_row(weights + <usize>row * rowBytes, blocks, record));
-    }
-  }
-}
-
-function iq2_s_row(src: usize, blocks: i32, record: usize): f32 {
+export function iq2_s_row(src: usize, blocks: i32, record: usize): f32 {
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 82, record += STEP) {
     let total = i32x4.splat(0);
@@ -108,17 +81,4 @@ function iq2_s_row(src: usize, blocks: i32, record: usize): f32 {
     sum += blockStep(record, f16ToF32(load<u16>(src)) * 0.125, total);
   }
   return sum;
-}
-
-export function iq2_s_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 82;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq2_s_row(weights + <usize>row * rowBytes, blocks, record));
-    }
-  }
 }

@@ -1,8 +1,7 @@
-/** One token times IQ3_XXS and IQ3_S weights: y[n] = sum over k of x[k] w[n, k]. */
+/** Rows of IQ3_XXS and IQ3_S blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { EVEN_SIGNS, FREE_SIGNS, IQ3_S_GRID, IQ3_XXS_GRID } from '../../../quants/expand/grids.gen.as';
-import { blockStep, ROWS, STEP } from './single.as';
-import { claim } from './work.as';
+import { blockStep, STEP } from './single.as';
 
 /** 2 scale + 1 of the lowest four bits, in all lanes. */
 function oddScale(bits: u32): v128 {
@@ -22,7 +21,7 @@ function pairDot(at: usize, signs: u32, x: usize): v128 {
   return eightDot(first, second, EVEN_SIGNS + signs, x);
 }
 
-function iq3_xxs_row(src: usize, blocks: i32, record: usize): f32 {
+export function iq3_xxs_row(src: usize, blocks: i32, record: usize): f32 {
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 98, record += STEP) {
     let total = i32x4.splat(0);
@@ -42,19 +41,6 @@ function iq3_xxs_row(src: usize, blocks: i32, record: usize): f32 {
   return sum;
 }
 
-export function iq3_xxs_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 98;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq3_xxs_row(weights + <usize>row * rowBytes, blocks, record));
-    }
-  }
-}
-
 /** 8 weights of IQ3_S: the high bits of the indices come as bit 10 of two numbers. */
 function highDot(at: usize, high0: u32, high1: u32, signs: u32, x: usize): v128 {
   const first = IQ3_S_GRID + (<usize>load<u8>(at) << 2) + (high0 & 1024);
@@ -62,7 +48,7 @@ function highDot(at: usize, high0: u32, high1: u32, signs: u32, x: usize): v128 
   return eightDot(first, second, FREE_SIGNS + (signs & 0x7f8), x);
 }
 
-function iq3_s_row(src: usize, blocks: i32, record: usize): f32 {
+export function iq3_s_row(src: usize, blocks: i32, record: usize): f32 {
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 110, record += STEP) {
     let nibbles = load<u32>(src, 106);
@@ -82,17 +68,4 @@ function iq3_s_row(src: usize, blocks: i32, record: usize): f32 {
     sum += blockStep(record, f16ToF32(load<u16>(src)), total);
   }
   return sum;
-}
-
-export function iq3_s_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 110;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq3_s_row(weights + <usize>row * rowBytes, blocks, record));
-    }
-  }
 }
