@@ -5,6 +5,7 @@
 import { rowsOf } from '../../../graph/index.ts';
 import type { Plane, TensorFormat } from '../../../quants/index.ts';
 import type { Command, Lower, LowerContext, Place } from '../lower.ts';
+import { singleProduct } from './single.ts';
 
 /** Bytes of a panel of expanded weights; PANEL_BYTES in kernels/panel.as.ts. */
 const PANEL_BYTES = 90_112;
@@ -14,12 +15,6 @@ const ROW_BYTES = 2688;
 
 /** With fewer tokens than this, rows are multiplied one by one as they come from memory. */
 const FEW_TOKENS = 4;
-
-/** Wide formats whose kernel `<name>_single` multiplies one token's weights as it unpacks them. */
-const SINGLE: ReadonlySet<string> = new Set([
-  ...['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K', 'IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S'],
-  ...['IQ3_XXS', 'IQ3_S', 'IQ4_XS'],
-]);
 
 /** Bytes of a panel widened to f32: 32 rows of FLOAT_STRIDE in kernels/panel.as.ts. */
 const FLOAT_PANEL_BYTES = 32 * 2112;
@@ -65,16 +60,13 @@ function integerProduct(
   context: LowerContext,
 ): Command[] {
   const pairs = Math.ceil(tokens / 2);
-  const step = 2 * recordBytes(plane.group);
-  const records = context.temporary((pairs * step * cols) / plane.group);
+  const records = context.temporary((2 * pairs * recordBytes(plane.group) * cols) / plane.group);
   const quantize = {
     kernel: 'quantize_activations',
     args: [x.address, x.stride, tokens, cols, plane.group, records],
   };
-  if (tokens === 1 && SINGLE.has(format.name)) {
-    const kernel = `${format.name.toLowerCase()}_single`;
-    return [quantize, { kernel, args: [weights, rows, cols, records, step, y.address] }];
-  }
+  const single = tokens === 1 && singleProduct(format, weights, rows, cols, records, y.address);
+  if (single) return [quantize, single];
   const { blockBytes, blockSize } = format;
   const blocks = [context.slot(format), blockBytes, blockSize, plane.group, Number(plane.mins)];
   const args = [weights, rows, cols, ...blocks, records, tokens, y.address, y.stride];
