@@ -1,6 +1,6 @@
 /** The reference backend against formulas written down once more, straight from the definitions, in f64. */
 import { describe, expect, test } from 'vitest';
-import type { CacheType, GraphBuilder, Value } from '../graph/index.ts';
+import { type CacheType, type GraphBuilder, type Value, withSquareSums } from '../graph/index.ts';
 import { decode, FORMATS } from '../quants/index.ts';
 import { bufferCases } from './backend.cases.ts';
 import { referenceBackend } from './reference.ts';
