@@ -39,6 +39,8 @@ export interface PeerModel {
   readonly description: string;
   tokenize(text: string, options?: { addSpecial?: boolean; parseSpecial?: boolean }): Int32Array;
   detokenize(tokens: ArrayLike<number>): string;
+  /** Whether a token ends a generation. */
+  isEog(token: number): boolean;
   logits(tokens: ArrayLike<number>, options?: { lastOnly?: boolean }): Float32Array;
   greedy(tokens: ArrayLike<number>, count: number): Int32Array;
   close(): void;

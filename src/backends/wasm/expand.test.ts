@@ -12,6 +12,12 @@ const quantized = Object.values(FORMATS).filter(
   (format: TensorFormat): format is TensorFormat & { plane: Plane } => format.plane !== undefined,
 );
 
+test('every quantized format has an integer plane', () => {
+  const formats: TensorFormat[] = Object.values(FORMATS);
+  const without = formats.filter(({ kind, plane }) => kind === 'quantized' && !plane).map(({ name }) => name);
+  expect(without).toEqual([]);
+});
+
 interface Expanded {
   readonly codes: Int16Array;
   readonly scales: Float32Array;

@@ -5,12 +5,14 @@
  * The H/K heads that share a key-value head are rows of one problem, position by position: row r is head r % (H/K) of
  * its group at query position r / (H/K). A piece of work is some rows of one key-value head; threads claim pieces, the
  * longest first. Keys and values become f32 in tiles of `TILE_KEYS` positions, which all rows of the piece then share.
- * Tiles start at multiples of their size and a row sees the same sums whatever its neighbours are, so a result depends
- * neither on the threads nor on how the rows are cut into pieces.
+ * Pieces and tiles are cut alike whatever the threads are, so results do not depend on them. A row that has a tile to
+ * itself over f16, as in generation, is summed in another order than one that shares it.
  */
 import { COLUMN_STEP, TILE_KEYS } from './attention-tiles.as';
-import { readRows } from './cache-rows.as';
+import { allFinite, readRows } from './cache-rows.as';
+import { CACHE_F16 } from './cache-types.as';
 import { exp4 } from './exp.as';
+import { addHalves, scoreHalves } from './half-row.as';
 import { product, transpose } from './small-product.as';
 import { exponentials, largest, mask, scaleRow } from './softmax.as';
 
@@ -57,6 +59,37 @@ function readTile(type: i32, src: usize, bytes: usize, head: i32, size: i32, n: 
   memory.fill(tile + n * stride, 0, ((n + 3) & -4) * stride - n * stride);
 }
 
+/** Scores [m, a tile] of queries [m, padded] with `n` keys from `src` on; `tile` is room for two tiles. */
+function scoreTile(
+  queries: usize, m: i32, type: i32, src: usize, bytes: usize, head: i32, size: i32, n: i32, tile: usize,
+  scores: usize, scoreStride: usize,
+): void {
+  const at = src + (<usize>(head * size) << 1);
+  if (m == 1 && type == CACHE_F16 && !(size & 7) && allFinite(at, bytes, size, n)) {
+    scoreHalves(queries, at, bytes, n, size, scores);
+    return;
+  }
+  const padded = paddedSize(size), stride = <usize>padded << 2, turned = tile + TILE_KEYS * stride;
+  readTile(type, src, bytes, head, size, n, tile);
+  transpose(tile, stride, turned, SCORES, (n + 3) & -4, padded);
+  product(queries, stride, turned, SCORES, scores, scoreStride, m, TILE_KEYS, padded, false);
+}
+
+/** Adds `n` values from `src` on, weighted by `weights` [m, a tile], to sums [m, padded]. */
+function addTile(
+  weights: usize, weightStride: usize, m: i32, type: i32, src: usize, bytes: usize, head: i32, size: i32, n: i32,
+  tile: usize, sums: usize,
+): void {
+  const at = src + (<usize>(head * size) << 1);
+  if (m == 1 && type == CACHE_F16 && !(size & 7) && allFinite(at, bytes, size, n)) {
+    addHalves(weights, at, bytes, n, size, sums);
+    return;
+  }
+  const padded = paddedSize(size), stride = <usize>padded << 2;
+  readTile(type, src, bytes, head, size, n, tile);
+  product(weights, weightStride, tile, stride, sums, stride, m, padded, (n + 3) & -4, true);
+}
+
 /** The first position that a piece looks at: a multiple of the tile size. */
 function firstPosition(position: i32, window: i32): i32 {
   return window > 0 ? max(position - window + 1, 0) & -TILE_KEYS : 0;
@@ -78,8 +111,8 @@ export function attention_flash(
   const group = heads / kvHeads;
   const padded = paddedSize(size), stride = <usize>padded << 2;
   const sums = scratch + rows * stride;
-  const tile = sums + rows * stride, turned = tile + TILE_KEYS * stride;
-  const scores = turned + TILE_KEYS * stride;
+  const tile = sums + rows * stride;
+  const scores = tile + 2 * TILE_KEYS * stride;
   const totals = scores + rows * SCORES, tops = totals + (<usize>rows << 2);
   const tiles = (group * positions + rows - 1) / rows;
   memory.fill(tile, 0, TILE_KEYS * stride);
@@ -96,16 +129,13 @@ export function attention_flash(
       // Rows before this one are at positions before the tile; a multiple of four, so as not to split a block.
       const from = max((at - past) * group - first, 0) & -4;
       const q0 = scratch + from * stride, sums0 = sums + from * stride, scores0 = scores + from * SCORES;
-      readTile(keyType, keys + <usize>at * keyBytes, keyBytes, head, size, n, tile);
-      transpose(tile, stride, turned, SCORES, (n + 3) & -4, padded);
-      product(q0, stride, turned, SCORES, scores0, SCORES, m - from, TILE_KEYS, padded, false);
+      scoreTile(q0, m - from, keyType, keys + <usize>at * keyBytes, keyBytes, head, size, n, tile, scores0, SCORES);
       for (let row = from; row < m; row++) {
         const position = past + (first + row) / group;
         const low = window > 0 ? position - window + 1 - at : 0, high = min(position + 1 - at, n), o = <usize>row << 2;
         fold(scores + row * SCORES, low, high, tops + o, totals + o, sums + row * stride, padded);
       }
-      readTile(valueType, values + <usize>at * valueBytes, valueBytes, head, size, n, tile);
-      product(scores0, SCORES, tile, stride, sums0, stride, m - from, padded, (n + 3) & -4, true);
+      addTile(scores0, SCORES, m - from, valueType, values + <usize>at * valueBytes, valueBytes, head, size, n, tile, sums0);
     }
     scatterResults(sums, totals, head, group, first, m, size, out, outStride);
   }
@@ -144,8 +174,8 @@ export function attention_eager(
   const group = heads / kvHeads;
   const padded = paddedSize(size), stride = <usize>padded << 2;
   const sums = scratch + rows * stride;
-  const tile = sums + rows * stride, turned = tile + TILE_KEYS * stride;
-  const scores = turned + TILE_KEYS * stride, scoreStride = <usize>width << 2;
+  const tile = sums + rows * stride;
+  const scores = tile + 2 * TILE_KEYS * stride, scoreStride = <usize>width << 2;
   const totals = scores + rows * scoreStride;
   const tiles = (group * positions + rows - 1) / rows;
   memory.fill(tile, 0, TILE_KEYS * stride);
@@ -156,9 +186,7 @@ export function attention_eager(
     const start = firstPosition(past + first / group, window), end = past + (first + m - 1) / group + 1;
     for (let at = start; at < end; at += TILE_KEYS) {
       const n = min(TILE_KEYS, end - at), to = scores + (<usize>(at - start) << 2);
-      readTile(keyType, keys + <usize>at * keyBytes, keyBytes, head, size, n, tile);
-      transpose(tile, stride, turned, SCORES, (n + 3) & -4, padded);
-      product(scratch, stride, turned, SCORES, to, scoreStride, m, TILE_KEYS, padded, false);
+      scoreTile(scratch, m, keyType, keys + <usize>at * keyBytes, keyBytes, head, size, n, tile, to, scoreStride);
     }
     const used = (end - start + TILE_KEYS - 1) & -TILE_KEYS;
     for (let row = 0; row < m; row++) {
@@ -169,8 +197,7 @@ export function attention_eager(
     memory.fill(sums, 0, m * stride);
     for (let at = start; at < end; at += TILE_KEYS) {
       const n = min(TILE_KEYS, end - at), from = scores + (<usize>(at - start) << 2);
-      readTile(valueType, values + <usize>at * valueBytes, valueBytes, head, size, n, tile);
-      product(from, scoreStride, tile, stride, sums, stride, m, padded, (n + 3) & -4, true);
+      addTile(from, scoreStride, m, valueType, values + <usize>at * valueBytes, valueBytes, head, size, n, tile, sums);
     }
     scatterResults(sums, totals, head, group, first, m, size, out, outStride);
   }

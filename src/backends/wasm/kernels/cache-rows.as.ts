@@ -17,23 +17,36 @@ export function readRows(
 }
 
 /**
- * Four f16 as f32: the bits moved to their places are the number times 2^-112, subnormal ones too; infinities and NaN,
- * the only ones that end up at 2^16 and above, get their exponent back.
+ * Four finite f16, widened to i32, as f32: the bits moved to their places are the number times 2^-112, subnormal ones
+ * too. Infinities and NaN come out as 2^16 and more.
  */
-function halves4(src: usize): v128 {
-  const bits = v128.and(i32x4.shl(v128.load16x4_s(src), 13), i32x4.splat(0x8fffe000));
-  const value = f32x4.mul(bits, f32x4.splat(5.192296858534828e33)); // 2^112
-  const beyond = f32x4.ge(f32x4.abs(value), f32x4.splat(65536));
-  return v128.or(value, v128.and(beyond, i32x4.splat(0x7f800000)));
+export function finiteHalves4(widened: v128): v128 {
+  const bits = v128.and(i32x4.shl(widened, 13), i32x4.splat(0x8fffe000));
+  return f32x4.mul(bits, f32x4.splat(5.192296858534828e33)); // 2^112
+}
+
+/** Whether there is no infinity or NaN among `n` columns, a multiple of 8, of `rows` rows, `bytes` apart, of f16. */
+export function allFinite(src: usize, bytes: usize, n: i32, rows: i32): bool {
+  const magnitude = i16x8.splat(0x7fff);
+  let top = i16x8.splat(0);
+  for (let row = 0; row < rows; row++, src += bytes) {
+    for (let at = src, end = src + (<usize>n << 1); at < end; at += 16) {
+      top = i16x8.max_u(top, v128.and(v128.load(at), magnitude));
+    }
+  }
+  return !v128.any_true(i16x8.ge_u(top, i16x8.splat(0x7c00)));
 }
 
 function readHalves(src: usize, dst: usize, n: i32): void {
-  let i = 0;
-  for (; i + 8 <= n; i += 8, src += 16, dst += 32) {
-    v128.store(dst, halves4(src));
-    v128.store(dst, halves4(src + 8), 16);
+  const even = n & ~7;
+  if (allFinite(src, 0, even, 1)) {
+    for (let end = src + (<usize>even << 1); src < end; src += 16, dst += 32) {
+      v128.store(dst, finiteHalves4(v128.load16x4_s(src)));
+      v128.store(dst, finiteHalves4(v128.load16x4_s(src, 8)), 16);
+    }
+    n -= even;
   }
-  for (; i < n; i++, src += 2, dst += 4) store<f32>(dst, f16ToF32(load<u16>(src)));
+  for (let i = 0; i < n; i++, src += 2, dst += 4) store<f32>(dst, f16ToF32(load<u16>(src)));
 }
 
 /** A head need not begin or end with a block: 80 columns are two and a half. */

@@ -5,7 +5,7 @@
  * scratch (L2; for few tokens four rows at a time, L1) and multiplies the panel with all tokens, tile by tile. The
  * outputs themselves carry the sums from panel to panel, in the order of the columns.
  */
-import { BOUNCE_AT, PANEL_COLS, PANEL_ROWS, expandPanel } from './panel.as';
+import { PANEL_COLS, PANEL_ROWS, expandPanel } from './panel.as';
 import { WIDE, recordBytes } from './records.as';
 import { tileNarrow1, tileNarrow2 } from './tile-narrow.as';
 import { tileWide1, tileWide2 } from './tile-wide.as';
@@ -47,45 +47,17 @@ function panelTimesTokens(
   panel: usize, rows: i32, groups: i32, group: i32, mins: bool,
   records: usize, recordStride: usize, tokens: i32, y: usize, yStride: usize, first: bool,
 ): void {
-  const pairs = tokens & ~1;
   for (let t = 0; t < tokens; t += 2) {
-    const a = records + <usize>t * recordStride;
-    const out = y + <usize>t * yStride;
+    const a0 = records + <usize>t * recordStride, a1 = a0 + recordStride;
+    const pair = t + 1 < tokens;
     for (let row = 0; row < rows; row += 4) {
-      if (t < pairs) tile2(panel, row, rows, groups, group, mins, a, recordStride, out, yStride, first);
-      else tile1(panel, row, rows, groups, group, mins, a, out, first);
+      const y0 = y + <usize>t * yStride + (<usize>row << 2), y1 = y0 + yStride;
+      const count = min(4, rows - row);
+      if (group == WIDE) {
+        if (pair) tileWide2(panel, row, groups, mins, a0, a1, y0, y1, first, count);
+        else tileWide1(panel, row, groups, mins, a0, y0, first, count);
+      } else if (pair) tileNarrow2(panel, row, groups, group, mins, a0, a1, y0, y1, first, count);
+      else tileNarrow1(panel, row, groups, group, mins, a0, y0, first, count);
     }
   }
-}
-
-function tile2(
-  panel: usize, row: i32, rows: i32, groups: i32, group: i32, mins: bool,
-  a: usize, recordStride: usize, y: usize, yStride: usize, first: bool,
-): void {
-  const count = min(4, rows - row);
-  const y0 = y + (<usize>row << 2), y1 = y0 + yStride;
-  const bounce = panel + BOUNCE_AT;
-  if (count < 4 && !first) {
-    memory.copy(bounce, y0, count << 2);
-    memory.copy(bounce + 16, y1, count << 2);
-  }
-  const to0 = count < 4 ? bounce : y0, to1 = count < 4 ? bounce + 16 : y1;
-  if (group == WIDE) tileWide2(panel, row, groups, mins, a, a + recordStride, to0, to1, first);
-  else tileNarrow2(panel, row, groups, group, mins, a, a + recordStride, to0, to1, first);
-  if (count < 4) {
-    memory.copy(y0, bounce, count << 2);
-    memory.copy(y1, bounce + 16, count << 2);
-  }
-}
-
-function tile1(
-  panel: usize, row: i32, rows: i32, groups: i32, group: i32, mins: bool, a: usize, y: usize, first: bool,
-): void {
-  const count = min(4, rows - row);
-  const out = y + (<usize>row << 2);
-  const to = count < 4 ? panel + BOUNCE_AT : out;
-  if (count < 4 && !first) memory.copy(to, out, count << 2);
-  if (group == WIDE) tileWide1(panel, row, groups, mins, a, to, first);
-  else tileNarrow1(panel, row, groups, group, mins, a, to, first);
-  if (count < 4) memory.copy(out, to, count << 2);
 }

@@ -7,17 +7,17 @@
  */
 import { CODE_STRIDE, MIN_STRIDE, MINS_AT, PAIR_STRIDE, PAIRS_AT } from './panel.as';
 import { WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './records.as';
-import { gatherD, laneSums } from './sums.as';
+import { gatherF32, laneSums, loadOutputs, storeOutputs } from './sums.as';
 
-/** y0[0..4] and y1[0..4] (+)= panel rows `row` .. `row + 4` times the records at a0 and a1. */
+/** y0[0..count] and y1[0..count] (+)= panel rows `row` .. `row + 4` times the records at a0 and a1. */
 export function tileWide2(
-  panel: usize, row: usize, groups: i32, mins: bool, a0: usize, a1: usize, y0: usize, y1: usize, first: bool,
+  panel: usize, row: usize, groups: i32, mins: bool, a0: usize, a1: usize, y0: usize, y1: usize, first: bool, count: i32,
 ): void {
   let w0 = panel + row * CODE_STRIDE;
   let pairs = panel + PAIRS_AT + row * PAIR_STRIDE;
   let min = panel + MINS_AT + row * MIN_STRIDE;
-  let sum0 = first ? f32x4.splat(0) : v128.load(y0);
-  let sum1 = first ? f32x4.splat(0) : v128.load(y1);
+  let sum0 = loadOutputs(y0, count, first);
+  let sum1 = loadOutputs(y1, count, first);
   for (let g = 0; g < groups; g++) {
     let p = i32x4.splat(0), q = p, r = p, s = p, t = p, u = p, v = p, w = p;
     let w1 = w0 + CODE_STRIDE, w2 = w1 + CODE_STRIDE, w3 = w2 + CODE_STRIDE;
@@ -43,12 +43,12 @@ export function tileWide2(
       s = i32x4.add(s, i32x4.dot_i16x8_s(c, x0)); w = i32x4.add(w, i32x4.dot_i16x8_s(c, x1));
       b0 += 32; b1 += 32; w0 += 32; w1 += 32; w2 += 32; w3 += 32;
     }
-    const d = gatherD(pairs, PAIR_STRIDE);
+    const d = gatherF32(pairs, PAIR_STRIDE);
     const s0 = v128.load32_splat(a0, WIDE_SCALE), s1 = v128.load32_splat(a1, WIDE_SCALE);
     let step0 = f32x4.mul(f32x4.mul(d, s0), f32x4.convert_i32x4_s(laneSums(p, q, r, s)));
     let step1 = f32x4.mul(f32x4.mul(d, s1), f32x4.convert_i32x4_s(laneSums(t, u, v, w)));
     if (mins) {
-      const dmin = gatherD(pairs + 4, PAIR_STRIDE);
+      const dmin = gatherF32(pairs + 4, PAIR_STRIDE);
       step0 = f32x4.sub(step0, f32x4.mul(f32x4.mul(dmin, s0), minSums(min, a0 + WIDE_SUMS)));
       step1 = f32x4.sub(step1, f32x4.mul(f32x4.mul(dmin, s1), minSums(min, a1 + WIDE_SUMS)));
       min += 32;
@@ -57,18 +57,18 @@ export function tileWide2(
     sum1 = f32x4.add(sum1, step1);
     a0 += WIDE_RECORD; a1 += WIDE_RECORD; pairs += 8;
   }
-  v128.store(y0, sum0);
-  v128.store(y1, sum1);
+  storeOutputs(y0, sum0, count);
+  storeOutputs(y1, sum1, count);
 }
 
-/** y[0..4] (+)= panel rows `row` .. `row + 4` times the records at a. */
+/** y[0..count] (+)= panel rows `row` .. `row + 4` times the records at a. */
 export function tileWide1(
-  panel: usize, row: usize, groups: i32, mins: bool, a: usize, y: usize, first: bool,
+  panel: usize, row: usize, groups: i32, mins: bool, a: usize, y: usize, first: bool, count: i32,
 ): void {
   let w0 = panel + row * CODE_STRIDE;
   let pairs = panel + PAIRS_AT + row * PAIR_STRIDE;
   let min = panel + MINS_AT + row * MIN_STRIDE;
-  let sum = first ? f32x4.splat(0) : v128.load(y);
+  let sum = loadOutputs(y, count, first);
   for (let g = 0; g < groups; g++) {
     let p = i32x4.splat(0), q = p, r = p, s = p;
     let w1 = w0 + CODE_STRIDE, w2 = w1 + CODE_STRIDE, w3 = w2 + CODE_STRIDE;
@@ -88,16 +88,16 @@ export function tileWide1(
     }
     const scale = v128.load32_splat(a, WIDE_SCALE);
     const dot = f32x4.convert_i32x4_s(laneSums(p, q, r, s));
-    let step = f32x4.mul(f32x4.mul(gatherD(pairs, PAIR_STRIDE), scale), dot);
+    let step = f32x4.mul(f32x4.mul(gatherF32(pairs, PAIR_STRIDE), scale), dot);
     if (mins) {
-      const dmin = gatherD(pairs + 4, PAIR_STRIDE);
+      const dmin = gatherF32(pairs + 4, PAIR_STRIDE);
       step = f32x4.sub(step, f32x4.mul(f32x4.mul(dmin, scale), minSums(min, a + WIDE_SUMS)));
       min += 32;
     }
     sum = f32x4.add(sum, step);
     a += WIDE_RECORD; pairs += 8;
   }
-  v128.store(y, sum);
+  storeOutputs(y, sum, count);
 }
 
 /** mins . sums of four rows over a group, exact, as f32. */

@@ -152,7 +152,7 @@ test.each(Object.entries(PROBLEMS))('eager and flash agree within 1e-6 in norm: 
 });
 
 test.each(['eager', 'flash'] as const)(
-  '%s: a token has the same bits whatever comes after it in its run, so however rows are cut into pieces',
+  '%s: a token has the same bits whatever comes after it in its run, however rows are cut into pieces',
   (algorithm) => {
     const shape = { past: 0, H: 6, K: 2, D: 32, keyType: 'f16' } as const;
     const whole = attend({ T: 100, ...shape }, algorithm).out;

@@ -7,7 +7,17 @@ import type { Plane, TensorFormat } from '../../../quants/index.ts';
 import type { Command, Lower, LowerContext, Place } from '../lower.ts';
 
 /** Bytes of a panel of expanded weights; PANEL_BYTES in kernels/panel.as.ts. */
-const PANEL_BYTES = 90_176;
+const PANEL_BYTES = 90_112;
+
+/** Bytes of a panel widened to f32: 32 rows of FLOAT_STRIDE in kernels/panel.as.ts. */
+const FLOAT_PANEL_BYTES = 32 * 2112;
+
+/** Float weights that are multiplied as they are, by their numbers in kernels/widen.as.ts. */
+const FLOAT_TYPES: Readonly<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 };
+
+/** Whether a product takes weights of this format as they are. */
+export const multiplies = ({ name, plane }: TensorFormat): boolean =>
+  plane !== undefined || FLOAT_TYPES[name] !== undefined;
 
 /** Rows that are expanded at a time: few tokens find their panel in L1, many reuse one from L2. */
 const panelRows = (tokens: number): number => (tokens < 8 ? 4 : 32);
@@ -27,7 +37,9 @@ export const lowerMatmul: Lower<'matmul'> = ({ x, weight, output }, context) => 
   if (output === undefined || shape.tokens === 0) return [];
   const operands = { x: context.place(x), weights: address, y: context.place(output) };
   if (format.plane) return integerProduct(shape, operands, format, format.plane, context);
-  throw new Error(`${weight.name}: no product for ${format.name}`);
+  const type = FLOAT_TYPES[format.name];
+  if (type === undefined) throw new Error(`${weight.name}: no product takes ${format.name}`);
+  return [floatProduct(shape, operands, type)];
 };
 
 interface Operands {
@@ -71,4 +83,12 @@ function integerProduct(
       ],
     },
   ];
+}
+
+function floatProduct({ tokens, rows, cols }: Shape, { x, weights, y }: Operands, type: number): Command {
+  return {
+    kernel: 'matmul_float',
+    scratch: FLOAT_PANEL_BYTES,
+    args: [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride, panelRows(tokens)],
+  };
 }

@@ -1,0 +1,3 @@
+/** Text: tokenizers and chat templates. The only door of the folder; runs anywhere. */
+export { tokenizerOf } from './from-gguf.ts';
+export type * from './types.ts';
