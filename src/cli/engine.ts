@@ -1,5 +1,5 @@
 /** The engine for the length of a command: the options that all measuring and running commands share. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Backend, referenceBackend, wasmBackend } from '../backends/index.ts';
 import { usageError } from '../core/index.ts';
 import { Engine } from '../generate/index.ts';
@@ -30,10 +30,21 @@ export interface EngineFlags {
   readonly cacheType: string;
 }
 
-/** @param cacheType default type of the key-value cache: f32 to measure, f16 to generate. */
-export function addEngineOptions(command: Command, cacheType: CacheType): Command {
+/**
+ * @param cacheType default type of the key-value cache: f32 to measure, f16 to generate.
+ * @param model `optional` where the command can do without one, or has commands of its own.
+ */
+export function addEngineOptions(
+  command: Command,
+  cacheType: CacheType,
+  model: 'required' | 'optional' = 'required',
+): Command {
   return command
-    .requiredOption('-m, --model <file>', 'GGUF file, any one of its shards, or an address')
+    .addOption(
+      new Option('-m, --model <file>', 'GGUF file, any one of its shards, or an address').makeOptionMandatory(
+        model === 'required',
+      ),
+    )
     .option('-t, --threads <n>', 'worker threads (default: all cores)')
     .option('--memory <size>', 'memory to stay below, e.g. 4GiB; larger models are read layer by layer')
     .option(`--backend <${BACKEND_NAMES.join('|')}>`, 'what computes', BACKEND_NAMES[0])

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { BitmillError, usageError } from '../../core/index.ts';
-import { type GgufFile, parseShardName } from '../../gguf/index.ts';
+import type { GgufFile } from '../../gguf/index.ts';
 import { filterEntries, type ImportanceMatrix, readImportanceMatrix } from '../../imatrix/index.ts';
 import {
   availableThreads,
@@ -35,6 +35,7 @@ import {
   type UserRecipe,
 } from '../../quantize/index.ts';
 import { EFFORTS } from '../../quants/index.ts';
+import { modelName } from '../gguf.ts';
 import {
   collect,
   parseBytes,
@@ -113,13 +114,6 @@ export function defineQuantize(command: Command): void {
     .option('-q, --quiet', 'no progress')
     .addHelpText('after', EXAMPLES)
     .action((model: string, flags: Flags) => quantize(model, flags));
-}
-
-/** `folder/Phi-3-mini-f16-00001-of-00002.gguf` -> `Phi-3-mini`. */
-function modelName(file: string): string {
-  const base = path.basename(file);
-  const whole = parseShardName(base)?.prefix ?? base.replace(/\.gguf$/i, '');
-  return whole.replace(/[-._](f16|bf16|f32|fp16|fp32)$/i, '');
 }
 
 /** The recipe set and the recipe files out of `--recipes`. */
