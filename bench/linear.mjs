@@ -140,13 +140,13 @@ function panel(title, x, series) {
     points.map(([at, seconds]) => ({ at, seconds, series: `${name}: R² ${fitLine(points).r2.toFixed(4)}` })),
   );
   const encoding = {
-    x: { field: 'at', type: 'quantitative', title: x },
+    x: { field: 'at', type: 'quantitative', title: x, scale: { zero: true } },
     y: { field: 'seconds', type: 'quantitative', title: 'seconds' },
     color: {
       field: 'series',
       type: 'nominal',
       title: null,
-      legend: { orient: 'bottom', direction: 'vertical' },
+      legend: { orient: 'bottom', direction: 'vertical', labelLimit: 0 },
     },
   };
   const fit = {
