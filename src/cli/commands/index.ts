@@ -10,6 +10,7 @@ import { defineInspect } from './inspect.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineMerge, defineSplit } from './split.ts';
+import { defineTokenize } from './tokenize.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -25,6 +26,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineInspect,
   defineCompare,
   defineHash,
+  defineTokenize,
   defineSplit,
   defineMerge,
   defineFormats,
