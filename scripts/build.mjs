@@ -9,6 +9,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import asc from 'assemblyscript/asc';
 import { glob } from './glob.mjs';
+import { writeGrids } from './grids.mjs';
 
 /** Flags of both modules. All flags are part of the stamp, so that a change rebuilds. */
 const FLAGS = ['--enable', 'simd', '--runtime', 'stub', '--importMemory', '--initialMemory', '64'];
@@ -65,5 +66,6 @@ function compile() {
 }
 
 if (process.argv.includes('--clean')) rmSync('dist', { recursive: true, force: true });
+await writeGrids();
 for (const module of MODULES) await buildModule(module);
 if (!process.argv.includes('--kernels')) compile();

@@ -1,5 +1,6 @@
 /** Opening GGUF files for the length of a command. */
-import type { GgufFile } from '../gguf/index.ts';
+import path from 'node:path';
+import { type GgufFile, parseShardName } from '../gguf/index.ts';
 import { openGguf } from '../platform/index.ts';
 
 /** Opens a file, hands it to `use` and closes it, whatever happens. */
@@ -15,4 +16,11 @@ export async function withGguf<T>(name: string, use: (file: GgufFile) => Promise
 /** Bytes of tensor data, for progress. */
 export function dataBytes(tensors: GgufFile['tensors']): number {
   return tensors.reduce((bytes, tensor) => bytes + tensor.bytes, 0);
+}
+
+/** `folder/Phi-3-mini-f16-00001-of-00002.gguf` -> `Phi-3-mini`. */
+export function modelName(file: string): string {
+  const base = path.basename(file);
+  const whole = parseShardName(base)?.prefix ?? base.replace(/\.gguf$/i, '');
+  return whole.replace(/[-._](f16|bf16|f32|fp16|fp32)$/i, '');
 }

@@ -42,6 +42,20 @@ export function parseCount(option: string, text: string): number {
   return count;
 }
 
+/** A whole number from `least` to `most`. */
+export function parseWhole(option: string, text: string, least: number, most: number): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw usageError(`${option} ${text}: ${least} to ${most} is allowed`);
+}
+
+/** One of a few words. */
+export function parseChoice<T extends string>(option: string, text: string, known: readonly T[]): T {
+  const choice = known.find((one) => one === text.toLowerCase());
+  if (!choice) throw usageError(`${option} ${text}: known are ${known.join(', ')}`);
+  return choice;
+}
+
 /** A format that weights can have. */
 export function parseFormat(option: string, text: string): FormatName {
   const format = formatByName(text);

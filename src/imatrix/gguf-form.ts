@@ -81,8 +81,12 @@ export async function readGgufForm(source: ByteSource): Promise<ImportanceMatrix
   };
 }
 
-/** The bytes of an importance matrix in GGUF form. @throws input error: a name that is too long for a tensor. */
-export function writeGgufForm(matrix: ImportanceMatrix): Uint8Array {
+/** What a GGUF form is made of: keys, tensors, and the values of each tensor. */
+export function ggufFormParts(matrix: ImportanceMatrix): {
+  readonly metadata: Metadata;
+  readonly tensors: readonly TensorSpec[];
+  readonly data: readonly Float32Array[];
+} {
   const metadata: Metadata = new Map<string, GgufValue>([
     ['general.type', str('imatrix')],
     [KEYS.datasets, strings(matrix.datasets)],
@@ -98,6 +102,12 @@ export function writeGgufForm(matrix: ImportanceMatrix): Uint8Array {
     tensors.push({ name: name + COUNTS, format: FORMATS.F32, shape: shape(counts.length) });
     data.push(sums, counts);
   }
+  return { metadata, tensors, data };
+}
+
+/** The bytes of an importance matrix in GGUF form. @throws input error: a name that is too long for a tensor. */
+export function writeGgufForm(matrix: ImportanceMatrix): Uint8Array {
+  const { metadata, tensors, data } = ggufFormParts(matrix);
   const { header, offsets, size } = layoutGguf({ metadata, tensors });
   const bytes = new Uint8Array(size);
   bytes.set(header);

@@ -57,5 +57,5 @@ export interface LanguageModel {
 export interface Architecture {
   readonly name: string;
   /** @throws input error: a missing or misshapen tensor or key, by name, with what was found and what is allowed. */
-  readonly read: (file: GgufFile) => Omit<LanguageModel, 'file' | 'architecture'>;
+  readonly read: (file: GgufFile) => Promise<Omit<LanguageModel, 'file' | 'architecture'>>;
 }

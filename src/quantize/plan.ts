@@ -107,7 +107,7 @@ function requireImportance(
   const fine = mixtures.map(([one]) => mixtureName(one)).filter((name) => !names.includes(name));
   throw usageError(
     `${names.join(', ')}: needs an importance matrix; without one ${first.choice.format} (as in ${first.tensor.name}) is garbage`,
-    `pass --imatrix FILE (llama.cpp's llama-imatrix makes one from a calibration text)${fine.length > 0 ? `, or ask only for --types ${fine.join(',')}` : ''}`,
+    `pass --imatrix FILE (bitmill imatrix makes one from a calibration text)${fine.length > 0 ? `, or ask only for --types ${fine.join(',')}` : ''}`,
   );
 }
 

@@ -1,11 +1,13 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
+import { defineBench } from './bench.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
+import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
@@ -21,6 +23,7 @@ export type DefineCommand = (command: Command, run: RunCommand) => void;
 export const COMMANDS: readonly DefineCommand[] = [
   definePull,
   defineConvert,
+  defineImatrix,
   defineQuantize,
   defineDequantize,
   defineInspect,
@@ -29,6 +32,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineTokenize,
   defineSplit,
   defineMerge,
+  defineBench,
   defineFormats,
   defineDemo,
 ];

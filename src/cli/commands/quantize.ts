@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { BitmillError, usageError } from '../../core/index.ts';
-import { type GgufFile, parseShardName } from '../../gguf/index.ts';
+import type { GgufFile } from '../../gguf/index.ts';
 import { filterEntries, type ImportanceMatrix, readImportanceMatrix } from '../../imatrix/index.ts';
 import {
   availableThreads,
@@ -34,10 +34,12 @@ import {
   runQuantization,
   type UserRecipe,
 } from '../../quantize/index.ts';
-import { EFFORTS, type Effort } from '../../quants/index.ts';
+import { EFFORTS } from '../../quants/index.ts';
+import { modelName } from '../gguf.ts';
 import {
   collect,
   parseBytes,
+  parseChoice,
   parseCount,
   parseFormat,
   parseOverrides,
@@ -114,13 +116,6 @@ export function defineQuantize(command: Command): void {
     .action((model: string, flags: Flags) => quantize(model, flags));
 }
 
-/** `folder/Phi-3-mini-f16-00001-of-00002.gguf` -> `Phi-3-mini`. */
-function modelName(file: string): string {
-  const base = path.basename(file);
-  const whole = parseShardName(base)?.prefix ?? base.replace(/\.gguf$/i, '');
-  return whole.replace(/[-._](f16|bf16|f32|fp16|fp32)$/i, '');
-}
-
 /** The recipe set and the recipe files out of `--recipes`. */
 async function readRecipes(named: readonly string[]): Promise<{ set: RecipeSet; own: UserRecipe[] }> {
   const sets = named.filter((name) => RECIPE_SETS.some((set) => set.name === name));
@@ -169,12 +164,6 @@ async function readImportance(flags: Flags): Promise<ImportanceMatrix | null> {
   }
 }
 
-function parseEffort(text: string): Effort {
-  const effort = EFFORTS.find((one) => one === text);
-  if (!effort) throw usageError(`--effort ${text}: known are ${EFFORTS.join(' and ')}`);
-  return effort;
-}
-
 async function readOptions(file: string, flags: Flags): Promise<QuantizeOptions> {
   const { set, own } = await readRecipes(flags.recipes);
   const format = (option: string, text: string | undefined) =>
@@ -182,7 +171,7 @@ async function readOptions(file: string, flags: Flags): Promise<QuantizeOptions>
   return {
     mixtures: chooseMixtures(flags, own),
     recipes: set,
-    effort: parseEffort(flags.effort),
+    effort: parseChoice('--effort', flags.effort, EFFORTS),
     imatrix: await readImportance(flags),
     model: flags.name ?? modelName(file),
     version: VERSION,

@@ -49,6 +49,7 @@ export const IQ1_M: TensorFormat = {
   }),
   encode,
   kernel: 'iq1_m',
+  plane: { group: 256, mins: false },
   kernelTables: iq1Tables,
   requiresImportance: true,
 };

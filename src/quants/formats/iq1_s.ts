@@ -45,6 +45,7 @@ export const IQ1_S: TensorFormat = {
   }),
   encode,
   kernel: 'iq1_s',
+  plane: { group: 256, mins: false },
   kernelTables: iq1Tables,
   requiresImportance: true,
 };

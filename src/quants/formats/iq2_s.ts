@@ -51,6 +51,7 @@ export const IQ2_S: TensorFormat = {
     pack,
   }),
   kernel: 'iq2_s',
+  plane: { group: 256, mins: false },
   kernelTables: () => codebookTables(iq2sGrid()),
   requiresImportance: true,
 };

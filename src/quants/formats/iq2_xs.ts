@@ -41,6 +41,7 @@ export const IQ2_XS: TensorFormat = {
     pack,
   }),
   kernel: 'iq2_xs',
+  plane: { group: 256, mins: false },
   kernelTables: () => codebookTables(iq2xsGrid()),
   requiresImportance: true,
 };

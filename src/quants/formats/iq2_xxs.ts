@@ -49,6 +49,7 @@ export const IQ2_XXS: TensorFormat = {
     pack,
   }),
   kernel: 'iq2_xxs',
+  plane: { group: 256, mins: false },
   kernelTables: () => codebookTables(iq2xxsGrid()),
   requiresImportance: true,
 };

@@ -53,5 +53,6 @@ export const IQ3_S: TensorFormat = {
     pack,
   }),
   kernel: 'iq3_s',
+  plane: { group: 256, mins: false },
   kernelTables: () => codebookTables(iq3sGrid()),
 };

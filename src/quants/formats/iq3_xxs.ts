@@ -47,6 +47,7 @@ export const IQ3_XXS: TensorFormat = {
     pack,
   }),
   kernel: 'iq3_xxs',
+  plane: { group: 256, mins: false },
   kernelTables: () => codebookTables(iq3xxsGrid()),
   requiresImportance: true,
 };

@@ -17,6 +17,7 @@ export const IQ4_NL: TensorFormat = {
   blockBytes: 18,
   kind: 'quantized',
   kernel: 'iq4_nl',
+  plane: { group: 32, mins: false },
   layout: 'd f16, qs[16]; low nibbles are weights 0..15, high ones 16..31',
   decode: perBlock(18, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));

@@ -37,6 +37,7 @@ export const IQ4_XS: TensorFormat = {
   blockBytes: 136,
   kind: 'quantized',
   kernel: 'iq4_xs',
+  plane: { group: 256, mins: false },
   layout: 'd f16, scales_h u16, scales_l[4], qs[128]',
   decode: perBlock(136, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));

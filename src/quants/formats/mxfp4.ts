@@ -16,6 +16,7 @@ export const MXFP4: TensorFormat = {
   blockBytes: 17,
   kind: 'quantized',
   kernel: 'mxfp4',
+  plane: { group: 32, mins: false },
   layout: 'e u8 (power of two), qs[16] FP4; low nibbles are weights 0..15, high ones 16..31',
   decode: perBlock(17, 32, (view, at, dst, out) => {
     const scale = 2 ** (view.getUint8(at) - 128);

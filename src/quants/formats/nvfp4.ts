@@ -23,6 +23,7 @@ export const NVFP4: TensorFormat = {
   blockBytes: 36,
   kind: 'quantized',
   kernel: 'nvfp4',
+  plane: { group: 16, mins: false },
   layout:
     'd[4] UE4M3 (one per 16 weights), qs[32] FP4; of each 8 bytes the low nibbles are the first 8 weights',
   decode: perBlock(36, 64, (view, at, dst, out) => {

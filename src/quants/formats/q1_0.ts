@@ -10,6 +10,7 @@ export const Q1_0: TensorFormat = {
   blockBytes: 18,
   kind: 'quantized',
   kernel: 'q1_0',
+  plane: { group: 32, mins: false },
   layout: 'd f16, qs[16], lowest bit first',
   decode: perBlock(18, 128, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));

@@ -16,6 +16,7 @@ export const Q2_0: TensorFormat = {
   blockBytes: 18,
   kind: 'quantized',
   kernel: 'q2_0',
+  plane: { group: 32, mins: false },
   layout: 'd f16, qs[16], lowest 2-bit field first',
   decode: perBlock(18, 64, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));

@@ -27,6 +27,7 @@ export const Q2_K: TensorFormat = {
     },
   ),
   kernel: 'q2_k',
+  plane: { group: 256, mins: true },
   decode: perBlock(84, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at + 80, true));
     const dmin = f16ToF32(view.getUint16(at + 82, true));

@@ -52,6 +52,7 @@ export const Q3_K: TensorFormat = {
   blockBytes: 110,
   kind: 'quantized',
   kernel: 'q3_k',
+  plane: { group: 256, mins: false },
   layout: 'hmask[32], qs[64], scales[12] (6 bits each), d f16',
   decode: perBlock(110, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at + 108, true));

@@ -18,6 +18,7 @@ export const Q4_1: TensorFormat = {
     packNibbles(dst, at + 4, codes);
   }),
   kernel: 'q4_1',
+  plane: { group: 32, mins: true },
   decode: perBlock(20, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const m = f16ToF32(view.getUint16(at + 2, true));

@@ -23,6 +23,7 @@ export const Q4_K: TensorFormat = {
     },
   ),
   kernel: 'q4_k',
+  plane: { group: 256, mins: true },
   decode: perBlock(144, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const dmin = f16ToF32(view.getUint16(at + 2, true));

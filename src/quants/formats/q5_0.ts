@@ -17,6 +17,7 @@ export const Q5_0: TensorFormat = {
   blockBytes: 22,
   kind: 'quantized',
   kernel: 'q5_0',
+  plane: { group: 32, mins: false },
   layout: 'd f16, qh u32 (bit i is the fifth bit of weight i), qs[16]',
   decode: perBlock(22, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));

@@ -19,6 +19,7 @@ export const Q5_1: TensorFormat = {
     packNibbles(dst, at + 8, codes);
   }),
   kernel: 'q5_1',
+  plane: { group: 32, mins: true },
   decode: perBlock(24, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const m = f16ToF32(view.getUint16(at + 2, true));

@@ -24,6 +24,7 @@ export const Q5_K: TensorFormat = {
     },
   ),
   kernel: 'q5_k',
+  plane: { group: 256, mins: true },
   decode: perBlock(176, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));
     const dmin = f16ToF32(view.getUint16(at + 2, true));

@@ -36,6 +36,7 @@ export const Q6_K: TensorFormat = {
   blockBytes: 210,
   kind: 'quantized',
   kernel: 'q6_k',
+  plane: { group: 256, mins: false },
   layout: 'ql[128], qh[64], scales int8[16], d f16',
   decode: perBlock(210, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at + 208, true));

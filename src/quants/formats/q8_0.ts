@@ -16,6 +16,7 @@ export const Q8_0: TensorFormat = {
   blockBytes: 34,
   kind: 'quantized',
   kernel: 'q8_0',
+  plane: { group: 32, mins: false },
   layout: 'd f16, qs int8[32]',
   decode: perBlock(34, 32, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at, true));

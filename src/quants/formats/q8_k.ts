@@ -23,6 +23,7 @@ export const Q8_K: TensorFormat = {
   blockSize: 256,
   blockBytes: 292,
   kind: 'quantized',
+  plane: { group: 256, mins: false },
   layout: 'd f32, qs int8[256], bsums int16[16] (sums of 16 codes)',
   decode: perBlock(292, 256, (view, at, dst, out) => {
     const d = view.getFloat32(at, true);

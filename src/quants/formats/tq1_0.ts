@@ -23,6 +23,7 @@ export const TQ1_0: TensorFormat = {
   blockBytes: 54,
   kind: 'quantized',
   kernel: 'tq1_0',
+  plane: { group: 256, mins: false },
   layout: 'qs[48] (5 base-3 digits a byte), qh[4] (4 digits a byte), d f16',
   decode: perBlock(54, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at + 52, true));

@@ -16,6 +16,7 @@ export const TQ2_0: TensorFormat = {
   blockBytes: 66,
   kind: 'quantized',
   kernel: 'tq2_0',
+  plane: { group: 256, mins: false },
   layout: 'qs[64], d f16; per 32 bytes: the lowest 2-bit field of each, then the next',
   decode: perBlock(66, 256, (view, at, dst, out) => {
     const d = f16ToF32(view.getUint16(at + 64, true));

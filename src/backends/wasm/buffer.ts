@@ -1,0 +1,35 @@
+/** Buffers of the wasm backend: a block of engine memory. */
+import type { TensorFormat } from '../../quants/index.ts';
+import type { Buffer } from '../backend.ts';
+
+export class Block {
+  readonly address: number;
+  readonly bytes: number;
+  /** Format of an uploaded tensor as it lies in memory. */
+  readonly format: TensorFormat | undefined;
+  live = true;
+
+  constructor(address: number, bytes: number, format?: TensorFormat) {
+    this.address = address;
+    this.bytes = bytes;
+    this.format = format;
+  }
+
+  /** The block as callers of the backend see it. */
+  get buffer(): Buffer {
+    return this as unknown as Buffer;
+  }
+}
+
+/** @throws Error: another backend's buffer, or one that was freed. */
+export function blockOf(buffer: Buffer, what: string): Block {
+  const block: unknown = buffer;
+  if (!(block instanceof Block)) throw new Error(`${what}: the buffer is of another backend`);
+  if (!block.live) throw new Error(`${what}: the buffer was freed`);
+  return block;
+}
+
+/** @throws Error: the block is shorter than what a run needs. */
+export function demandBytes(block: Block, bytes: number, what: string): void {
+  if (block.bytes < bytes) throw new Error(`${what}: ${bytes} bytes needed, its buffer has ${block.bytes}`);
+}

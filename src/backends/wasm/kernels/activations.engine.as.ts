@@ -1,0 +1,91 @@
+/**
+ * Activations as integers, for products with quantized weights.
+ *
+ * Each group of 256, 32 or 16 columns becomes i16 codes of amplitude 2^19 / group - 1 times one f32 scale: the largest
+ * amplitude at which a group's dot product with |weight code| <= 4096 still fits an i32. So a code holds 12, 15 or 16
+ * bits, and the products of a group are summed exactly.
+ *
+ * A group's record: the codes; then for groups of 256 the i16 sums of every 16 codes (they multiply the mins), the
+ * scale and padding to whole cache lines; for smaller groups the scale and scale * sum of the codes.
+ */
+import { WIDE, WIDE_SCALE, recordBytes } from './records.as';
+
+/** Groups whose largest value is below this become zeros: the scale's reciprocal would overflow. */
+const TINY: f32 = 1e-32;
+/** 1.5 * 2^23: adding it leaves the nearest integer in the low bits of an f32. */
+const ROUNDER: f32 = 12582912;
+const ROUNDER_BITS: i32 = 0x4b400000;
+/** Columns that a thread takes at a time: a multiple of every group. */
+const SPAN: i32 = 1024;
+
+/**
+ * f32 rows at `x`, `xStride` bytes apart, to records at `out`, `outStride` bytes from row to row.
+ * @param cols a multiple of `group`.
+ */
+export function quantize_activations(
+  thread: i32, threads: i32, scratch: usize, counter: usize,
+  x: usize, xStride: usize, rows: i32, cols: i32, group: i32, out: usize, outStride: usize,
+): void {
+  const spans = (cols + SPAN - 1) / SPAN;
+  for (let task = thread; task < rows * spans; task += threads) {
+    const row = <usize>(task / spans);
+    const first = (task % spans) * SPAN;
+    const groups = (min(cols, first + SPAN) - first) / group;
+    let from = x + row * xStride + (<usize>first << 2);
+    let to = out + row * outStride + <usize>(first / group) * recordBytes(group);
+    for (let g = 0; g < groups; g++) {
+      quantizeGroup(from, group, to);
+      from += <usize>group << 2;
+      to += recordBytes(group);
+    }
+  }
+}
+
+function quantizeGroup(from: usize, group: i32, to: usize): void {
+  const amplitude = <f32>((1 << 19) / group - 1);
+  const largest = largestMagnitude(from, group); // NaN if there is one, so that it reaches the products
+  const scale: f32 = largest < TINY ? 0 : largest / amplitude;
+  const inverse = f32x4.splat(largest < TINY ? <f32>0 : amplitude / largest);
+  const sums = to + (<usize>group << 1);
+  let total = 0;
+  for (let i: usize = 0; i < <usize>group; i += 16) {
+    const low = codes8(from + (i << 2), inverse);
+    const high = codes8(from + (i << 2) + 32, inverse);
+    v128.store(to + (i << 1), low);
+    v128.store(to + (i << 1), high, 16);
+    const sum = sum16(low, high);
+    if (group == WIDE) store<i16>(sums + (i >> 3), <i16>sum);
+    total += sum;
+  }
+  if (group == WIDE) {
+    store<f32>(to, scale, WIDE_SCALE);
+  } else {
+    store<f32>(sums, scale);
+    store<f32>(sums, scale * <f32>total, 4);
+  }
+}
+
+function largestMagnitude(from: usize, count: i32): f32 {
+  let largest = f32x4.splat(0);
+  const end = from + (<usize>count << 2);
+  for (; from < end; from += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(from)));
+  return max(
+    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
+    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
+  );
+}
+
+/** Eight values times `inverse`, rounded to the nearest integers. */
+function codes8(from: usize, inverse: v128): v128 {
+  const rounder = f32x4.splat(ROUNDER);
+  const bits = i32x4.splat(ROUNDER_BITS);
+  const low = f32x4.add(f32x4.mul(v128.load(from), inverse), rounder);
+  const high = f32x4.add(f32x4.mul(v128.load(from, 16), inverse), rounder);
+  return i16x8.narrow_i32x4_s(i32x4.sub(low, bits), i32x4.sub(high, bits));
+}
+
+function sum16(low: v128, high: v128): i32 {
+  const quads = i32x4.add(i32x4.extadd_pairwise_i16x8_s(low), i32x4.extadd_pairwise_i16x8_s(high));
+  const pairs = i32x4.add(quads, v128.shuffle<i32>(quads, quads, 2, 3, 0, 1));
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+}

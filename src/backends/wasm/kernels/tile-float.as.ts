@@ -1,0 +1,54 @@
+/** Tiles of the f32 product: four weight rows by two tokens, or by one. */
+import { gatherF32, laneSumsF32, loadOutputs, storeOutputs } from './sums.as';
+
+/**
+ * y0[0..count] and y1[0..count] (+)= rows of `width` weights, `stride` bytes apart, times the activations at a0 and a1.
+ * Four rows are read, whatever `count`.
+ */
+export function tileFloat2(
+  w0: usize, stride: usize, width: i32, a0: usize, a1: usize, y0: usize, y1: usize, first: bool, count: i32,
+): void {
+  let p = f32x4.splat(0), q = p, r = p, s = p, t = p, u = p, v = p, w = p;
+  let w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride;
+  const end = a0 + ((<usize>width & ~3) << 2);
+  for (; a0 < end; a0 += 16, a1 += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+    const x0 = v128.load(a0), x1 = v128.load(a1);
+    let c = v128.load(w0);
+    p = f32x4.add(p, f32x4.mul(c, x0)); t = f32x4.add(t, f32x4.mul(c, x1));
+    c = v128.load(w1);
+    q = f32x4.add(q, f32x4.mul(c, x0)); u = f32x4.add(u, f32x4.mul(c, x1));
+    c = v128.load(w2);
+    r = f32x4.add(r, f32x4.mul(c, x0)); v = f32x4.add(v, f32x4.mul(c, x1));
+    c = v128.load(w3);
+    s = f32x4.add(s, f32x4.mul(c, x0)); w = f32x4.add(w, f32x4.mul(c, x1));
+  }
+  let sum0 = laneSumsF32(p, q, r, s), sum1 = laneSumsF32(t, u, v, w);
+  for (let i = width & 3; i > 0; i--, a0 += 4, a1 += 4, w0 += 4) {
+    const c = gatherF32(w0, stride);
+    sum0 = f32x4.add(sum0, f32x4.mul(c, v128.load32_splat(a0)));
+    sum1 = f32x4.add(sum1, f32x4.mul(c, v128.load32_splat(a1)));
+  }
+  storeOutputs(y0, f32x4.add(loadOutputs(y0, count, first), sum0), count);
+  storeOutputs(y1, f32x4.add(loadOutputs(y1, count, first), sum1), count);
+}
+
+/** y[0..count] (+)= four rows of weights times the activations at a. */
+export function tileFloat1(
+  w0: usize, stride: usize, width: i32, a: usize, y: usize, first: bool, count: i32,
+): void {
+  let p = f32x4.splat(0), q = p, r = p, s = p;
+  let w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride;
+  const end = a + ((<usize>width & ~3) << 2);
+  for (; a < end; a += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+    const x = v128.load(a);
+    p = f32x4.add(p, f32x4.mul(v128.load(w0), x));
+    q = f32x4.add(q, f32x4.mul(v128.load(w1), x));
+    r = f32x4.add(r, f32x4.mul(v128.load(w2), x));
+    s = f32x4.add(s, f32x4.mul(v128.load(w3), x));
+  }
+  let sum = laneSumsF32(p, q, r, s);
+  for (let i = width & 3; i > 0; i--, a += 4, w0 += 4) {
+    sum = f32x4.add(sum, f32x4.mul(gatherF32(w0, stride), v128.load32_splat(a)));
+  }
+  storeOutputs(y, f32x4.add(loadOutputs(y, count, first), sum), count);
+}

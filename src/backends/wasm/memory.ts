@@ -1,0 +1,148 @@
+/**
+ * Memory of the engine: one shared WebAssembly memory of up to 4 GiB, and who has which bytes of it. Addresses are
+ * plain numbers below 2^32; no 32-bit operator may touch them, because those are signed.
+ */
+import { alignUp, BitmillError } from '../../core/index.ts';
+
+const PAGE = 65536;
+/** Blocks start at a multiple of this many bytes: a cache line. */
+const ALIGNMENT = 64;
+/** Pages that the module itself asks for: its constant tables lie there. */
+const MODULE_PAGES = 64;
+/** Pages that 32-bit addresses reach. */
+const MOST_PAGES = 65536;
+
+/** First address that can be handed out. */
+export const HEAP_START = MODULE_PAGES * PAGE;
+/** The last page stays unused, so that the end of a block is a 32-bit number, too. */
+export const HEAP_END = (MOST_PAGES - 1) * PAGE;
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Hands out blocks of the addresses `start .. end`: the lowest gap that is large enough. */
+export class Allocator {
+  /** Gaps in order of addresses; no two touch. */
+  #gaps: Span[];
+  readonly #taken = new Map<number, number>();
+  #used = 0;
+
+  constructor(start: number, end: number) {
+    this.#gaps = [{ start, end }];
+  }
+
+  /** Bytes taken, each block rounded up to cache lines. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Bytes of the largest gap. */
+  get largest(): number {
+    return this.#gaps.reduce((most, { start, end }) => Math.max(most, end - start), 0);
+  }
+
+  /** Address of `bytes` bytes, or undefined where no gap is that large. */
+  take(bytes: number): number | undefined {
+    const size = alignUp(Math.max(1, bytes), ALIGNMENT);
+    const at = this.#gaps.findIndex(({ start, end }) => end - start >= size);
+    if (at < 0) return undefined;
+    const { start, end } = this.#gaps[at];
+    this.#gaps.splice(at, 1, ...(end - start > size ? [{ start: start + size, end }] : []));
+    this.#taken.set(start, size);
+    this.#used += size;
+    return start;
+  }
+
+  /** Takes a block back and joins it with the gaps that it touches. */
+  give(address: number): void {
+    const size = this.#taken.get(address);
+    if (size === undefined) throw new Error(`no block starts at address ${address}`);
+    this.#taken.delete(address);
+    this.#used -= size;
+    const after = this.#gaps.findIndex(({ start }) => start > address);
+    const at = after < 0 ? this.#gaps.length : after;
+    const joinsLeft = at > 0 && this.#gaps[at - 1].end === address;
+    const joinsRight = at < this.#gaps.length && this.#gaps[at].start === address + size;
+    const start = joinsLeft ? this.#gaps[at - 1].start : address;
+    const end = joinsRight ? this.#gaps[at].end : address + size;
+    this.#gaps.splice(at - Number(joinsLeft), Number(joinsLeft) + Number(joinsRight), { start, end });
+  }
+}
+
+/** A shared memory with an allocator. Views go stale when it grows: take one for each use. */
+export class EngineMemory {
+  readonly wasm: WebAssembly.Memory;
+  /** Bytes that all blocks together may take. */
+  readonly capacity: number;
+  readonly #allocator: Allocator;
+  /** No address from here on was ever handed out, so the bytes are still zero. */
+  #untouched = HEAP_START;
+
+  /** @param maxBytes limit of all blocks together; at most about 4 GiB. */
+  constructor(maxBytes: number) {
+    this.wasm = new WebAssembly.Memory({ initial: MODULE_PAGES, maximum: MOST_PAGES, shared: true });
+    this.capacity = Math.floor(Math.min(maxBytes, HEAP_END - HEAP_START));
+    this.#allocator = new Allocator(HEAP_START, HEAP_START + this.capacity);
+  }
+
+  get used(): number {
+    return this.#allocator.used;
+  }
+
+  /**
+   * Address of `bytes` bytes.
+   * @param clear zeroes the bytes; without it they may hold anything.
+   * @param label what they are for, for the error.
+   */
+  alloc(bytes: number, label: string, clear = true): number {
+    const address = this.#allocator.take(bytes);
+    if (address === undefined) throw this.#full(bytes, label);
+    const end = address + bytes;
+    if (!this.#reach(end)) {
+      this.#allocator.give(address);
+      throw this.#full(bytes, label);
+    }
+    if (clear) this.bytes(address, Math.max(0, Math.min(end, this.#untouched) - address)).fill(0);
+    this.#untouched = Math.max(this.#untouched, end);
+    return address;
+  }
+
+  free(address: number): void {
+    this.#allocator.give(address);
+  }
+
+  bytes(address: number, length: number): Uint8Array {
+    return new Uint8Array(this.wasm.buffer, address, length);
+  }
+
+  f64(address: number, length: number): Float64Array {
+    return new Float64Array(this.wasm.buffer, address, length);
+  }
+
+  i32(address: number, length: number): Int32Array {
+    return new Int32Array(this.wasm.buffer, address, length);
+  }
+
+  /** Grows the memory to `end` bytes. @returns whether the system gave them. */
+  #reach(end: number): boolean {
+    const missing = end - this.wasm.buffer.byteLength;
+    if (missing <= 0) return true;
+    try {
+      this.wasm.grow(Math.ceil(missing / PAGE));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #full(bytes: number, label: string): BitmillError {
+    const { used, largest } = this.#allocator;
+    const rest = `${used} of ${this.capacity} bytes are in use, the largest gap has ${largest}`;
+    return new BitmillError(
+      'resources',
+      `${label}: no room for ${bytes} bytes in the engine's memory: ${rest}`,
+    );
+  }
+}

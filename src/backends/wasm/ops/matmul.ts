@@ -1,0 +1,94 @@
+/**
+ * Matrix products. Quantized weights are multiplied as integers: activations become records of integers first (one
+ * command), then every thread expands panels of weights and multiplies them (second command).
+ */
+import { rowsOf } from '../../../graph/index.ts';
+import type { Plane, TensorFormat } from '../../../quants/index.ts';
+import type { Command, Lower, LowerContext, Place } from '../lower.ts';
+
+/** Bytes of a panel of expanded weights; PANEL_BYTES in kernels/panel.as.ts. */
+const PANEL_BYTES = 90_112;
+
+/** Bytes of a panel widened to f32: 32 rows of FLOAT_STRIDE in kernels/panel.as.ts. */
+const FLOAT_PANEL_BYTES = 32 * 2112;
+
+/** Float weights that are multiplied as they are, by their numbers in kernels/widen.as.ts. */
+const FLOAT_TYPES: Readonly<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 };
+
+/** Whether a product takes weights of this format as they are. */
+export const multiplies = ({ name, plane }: TensorFormat): boolean =>
+  plane !== undefined || FLOAT_TYPES[name] !== undefined;
+
+/** Rows that are expanded at a time: few tokens find their panel in L1, many reuse one from L2. */
+const panelRows = (tokens: number): number => (tokens < 8 ? 4 : 32);
+
+/** Bytes of a group's record of integer activations; recordBytes in kernels/records.as.ts. */
+const recordBytes = (group: number): number => (group === 256 ? 576 : 2 * group + 16);
+
+interface Shape {
+  readonly tokens: number;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+export const lowerMatmul: Lower<'matmul'> = ({ x, weight, output }, context) => {
+  const { address, format } = context.weight(weight);
+  const shape = { tokens: rowsOf(x, context.dims), rows: weight.rows, cols: weight.cols };
+  if (output === undefined || shape.tokens === 0) return [];
+  const operands = { x: context.place(x), weights: address, y: context.place(output) };
+  if (format.plane) return integerProduct(shape, operands, format, format.plane, context);
+  const type = FLOAT_TYPES[format.name];
+  if (type === undefined) throw new Error(`${weight.name}: no product takes ${format.name}`);
+  return [floatProduct(shape, operands, type)];
+};
+
+interface Operands {
+  readonly x: Place;
+  readonly weights: number;
+  readonly y: Place;
+}
+
+function integerProduct(
+  { tokens, rows, cols }: Shape,
+  { x, weights, y }: Operands,
+  format: TensorFormat,
+  plane: Plane,
+  context: LowerContext,
+): Command[] {
+  const stride = (cols / plane.group) * recordBytes(plane.group);
+  const records = context.temporary(tokens * stride);
+  return [
+    {
+      kernel: 'quantize_activations',
+      args: [x.address, x.stride, tokens, cols, plane.group, records, stride],
+    },
+    {
+      kernel: 'matmul_int',
+      scratch: PANEL_BYTES,
+      args: [
+        weights,
+        rows,
+        cols,
+        context.slot(format),
+        format.blockBytes,
+        format.blockSize,
+        plane.group,
+        plane.mins ? 1 : 0,
+        records,
+        stride,
+        tokens,
+        y.address,
+        y.stride,
+        panelRows(tokens),
+      ],
+    },
+  ];
+}
+
+function floatProduct({ tokens, rows, cols }: Shape, { x, weights, y }: Operands, type: number): Command {
+  return {
+    kernel: 'matmul_float',
+    scratch: FLOAT_PANEL_BYTES,
+    args: [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride, panelRows(tokens)],
+  };
+}

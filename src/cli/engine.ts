@@ -1,0 +1,109 @@
+/** The engine for the length of a command: the options that all measuring and running commands share. */
+import { type Command, Option } from 'commander';
+import { type Backend, referenceBackend, wasmBackend } from '../backends/index.ts';
+import { usageError } from '../core/index.ts';
+import { Engine } from '../generate/index.ts';
+import type { GgufFile } from '../gguf/index.ts';
+import { type AttentionAlgorithm, CACHE_TYPES, type CacheType } from '../graph/index.ts';
+import { availableThreads, spawnEngineThread } from '../platform/index.ts';
+import { withGguf } from './gguf.ts';
+import { parseBytes, parseChoice, parseCount } from './option-values.ts';
+
+/** The registry of backends: adding one = a line. The first is the default. */
+const BACKENDS = {
+  wasm: (threads: number): Promise<Backend> => wasmBackend({ threads, spawn: spawnEngineThread }),
+  reference: async (_threads: number): Promise<Backend> => referenceBackend(),
+} as const;
+
+export type BackendName = keyof typeof BACKENDS;
+
+const BACKEND_NAMES = Object.keys(BACKENDS) as BackendName[];
+const ATTENTION = ['flash', 'eager'] as const satisfies readonly AttentionAlgorithm[];
+
+/** What the options of `addEngineOptions` become. */
+export interface EngineFlags {
+  readonly model: string;
+  readonly threads?: string;
+  readonly memory?: string;
+  readonly backend: string;
+  readonly attention: string;
+  readonly cacheType: string;
+}
+
+/**
+ * @param cacheType default type of the key-value cache: f32 to measure, f16 to generate.
+ * @param model `optional` where the command can do without one, or has commands of its own.
+ */
+export function addEngineOptions(
+  command: Command,
+  cacheType: CacheType,
+  model: 'required' | 'optional' = 'required',
+): Command {
+  return command
+    .addOption(
+      new Option('-m, --model <file>', 'GGUF file, any one of its shards, or an address').makeOptionMandatory(
+        model === 'required',
+      ),
+    )
+    .option('-t, --threads <n>', 'worker threads (default: all cores)')
+    .option('--memory <size>', 'memory to stay below, e.g. 4GiB; larger models are read layer by layer')
+    .option(`--backend <${BACKEND_NAMES.join('|')}>`, 'what computes', BACKEND_NAMES[0])
+    .option(
+      `--attention <${ATTENTION.join('|')}>`,
+      'tiles with a running maximum, or all scores at once',
+      'flash',
+    )
+    .option(`--cache-type <${CACHE_TYPES.join('|')}>`, 'how keys and values are kept', cacheType);
+}
+
+export interface EngineNeeds {
+  /** Positions that a sequence has at most. */
+  readonly contextSize: number;
+}
+
+export function openBackend({
+  backend,
+  threads,
+}: Pick<EngineFlags, 'backend' | 'threads'>): Promise<Backend> {
+  const count = threads === undefined ? availableThreads() : parseCount('--threads', threads);
+  return BACKENDS[parseChoice('--backend', backend, BACKEND_NAMES)](count);
+}
+
+/** An engine of a file that is open already, on a backend that is, too. */
+export function openEngine(
+  file: GgufFile,
+  backend: Backend,
+  flags: EngineFlags,
+  { contextSize }: EngineNeeds,
+): Promise<Engine> {
+  return Engine.open(file, {
+    backend,
+    contextSize,
+    cacheType: parseChoice('--cache-type', flags.cacheType, CACHE_TYPES),
+    attention: parseChoice('--attention', flags.attention, ATTENTION),
+    ...(flags.memory === undefined ? {} : { memory: parseBytes('--memory', flags.memory) }),
+  });
+}
+
+/** Opens file, backend and engine, hands the engine to `use`, and closes all three, whatever happens. */
+export function withEngine<T>(
+  flags: EngineFlags,
+  needs: (file: GgufFile) => EngineNeeds,
+  use: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  return withGguf(flags.model, async (file) => {
+    const wanted = needs(file);
+    if (wanted.contextSize < 1) throw usageError('a context has at least one position');
+    const backend = await openBackend(flags);
+    try {
+      const engine = await openEngine(file, backend, flags, wanted);
+      try {
+        return await use(engine);
+      } finally {
+        engine.close();
+      }
+    } finally {
+      await backend.close();
+    }
+  });
+}

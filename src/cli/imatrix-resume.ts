@@ -1,0 +1,95 @@
+/** Going on after an interruption: the partial file beside the output of `bitmill imatrix`. */
+import { rm } from 'node:fs/promises';
+import { usageError } from '../core/index.ts';
+import type { Engine } from '../generate/index.ts';
+import {
+  type ChunkGroup,
+  type CollectState,
+  emptyState,
+  hashChunks,
+  type ImportanceMatrix,
+  keyDifference,
+  type RunKey,
+  readPartial,
+  writePartial,
+} from '../imatrix/index.ts';
+import { exists, fileIdentity, isUrl, openFile, sha256, writeAtomically } from '../platform/index.ts';
+import { VERSION } from './version.ts';
+
+/** Also a GGUF, so that every tool opens it. */
+const SUFFIX = '.partial.gguf';
+
+/** What must be the same for a run to go on. */
+export interface RunIdentity {
+  readonly model: string;
+  readonly settings: string;
+}
+
+function digest(...parts: readonly unknown[]): string {
+  return sha256().update(JSON.stringify(parts)).hex().slice(0, 16);
+}
+
+/** @param settings whatever else decides the sums. */
+export async function runIdentity(engine: Engine, settings: readonly unknown[]): Promise<RunIdentity> {
+  const { file } = engine.model;
+  const local = !file.shards.some(isUrl);
+  const tensors = file.tensors.map(({ name, format, shape, offset }) => [name, format.name, shape, offset]);
+  return {
+    model: digest(file.size, tensors, local ? await fileIdentity(file.shards) : file.shards),
+    settings: digest(VERSION, engine.backend.name, engine.cacheType, engine.batch, settings),
+  };
+}
+
+export class PartialFile {
+  readonly file: string;
+  readonly #identity: RunIdentity;
+  readonly #groups: readonly ChunkGroup[];
+
+  constructor(output: string, identity: RunIdentity, groups: readonly ChunkGroup[]) {
+    this.file = output + SUFFIX;
+    this.#identity = identity;
+    this.#groups = groups;
+  }
+
+  /**
+   * Where to go on from: the start, where there is no partial file.
+   * @throws usage error: a partial file of another run, which is worth more than a guess.
+   */
+  async open(restart: boolean): Promise<CollectState> {
+    if (restart || !(await exists(this.file))) return emptyState(this.#groups);
+    const { state, key } = await this.#read();
+    const difference = keyDifference(key, this.#key(state.chunksDone));
+    if (difference !== undefined) {
+      throw usageError(
+        `${this.file}: was left by a run with ${difference}`,
+        '--restart throws it away; another output (-o) leaves it alone',
+      );
+    }
+    const totals = this.#groups.map((_, group) => state.totals[group] ?? new Map());
+    return { ...state, totals };
+  }
+
+  async save(state: CollectState, preview: ImportanceMatrix): Promise<void> {
+    const bytes = writePartial(preview, state, this.#key(state.chunksDone));
+    await writeAtomically(this.file, (sink) => sink.write(0, bytes));
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.file, { force: true });
+  }
+
+  #key(done: number): RunKey {
+    const hash = sha256();
+    hashChunks(hash, this.#groups, done);
+    return { ...this.#identity, texts: hash.hex().slice(0, 16) };
+  }
+
+  async #read(): ReturnType<typeof readPartial> {
+    const source = await openFile(this.file);
+    try {
+      return await readPartial(source);
+    } finally {
+      await source.close();
+    }
+  }
+}

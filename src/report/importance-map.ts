@@ -1,0 +1,95 @@
+/** An importance matrix as a picture: layers across, tensors down, once by size and once by evenness. */
+import type { ImportanceMatrix, TensorStatistics } from '../imatrix/index.ts';
+import { tensorStatistics } from '../imatrix/index.ts';
+import type { TopLevelSpec } from './picture.ts';
+
+/** Order of computation in a layer; kinds that are not here follow by name. */
+const ORDER = ['attn_qkv', 'attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
+
+/** Largest width of all cells of a row, and largest side of a cell; in pixels. */
+const MAP_WIDTH = 760;
+const CELL = { least: 10, most: 60 } as const;
+
+/** The two maps: what is coloured, and how. */
+const MAPS = [
+  {
+    field: 'mean',
+    title: 'Mean square of the inputs',
+    note: 'how large the activations are that enter each matrix',
+    scale: { type: 'log', scheme: 'magma', reverse: true },
+    format: '.2~g',
+  },
+  {
+    field: 'evenness',
+    title: 'Evenness over the columns',
+    note: 'entropy over its maximum: 1 if all columns matter alike, 0 if one column has everything',
+    scale: { type: 'linear', scheme: 'viridis', domainMax: 1 },
+    format: '.2f',
+  },
+] as const;
+
+/** Kinds of a file from top to bottom. */
+function kindsOf(tensors: readonly TensorStatistics[]): string[] {
+  const rank = (kind: string) => (ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length);
+  return [...new Set(tensors.map(({ kind }) => kind))].sort(
+    (a, b) => rank(a) - rank(b) || a.localeCompare(b, 'en'),
+  );
+}
+
+/** Every `step`-th layer gets a label, so that labels stay apart. */
+function labelled(layers: readonly number[], cell: number): number[] {
+  const step = Math.ceil(24 / cell);
+  return layers.filter((layer) => layer % step === 0);
+}
+
+/** What a reader has to know of the source: texts and tokens. */
+function subtitle({ datasets, chunkCount, chunkSize }: ImportanceMatrix): string {
+  const chunks = `${chunkCount} ${chunkCount === 1 ? 'chunk' : 'chunks'} of ${chunkSize} tokens`;
+  return datasets.length > 0 ? `${chunks}: ${datasets.join(', ')}` : chunks;
+}
+
+/**
+ * Two heat maps as a Vega-Lite specification. Tensors outside of the layers are left out.
+ * @param title for example the file's name.
+ */
+export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevelSpec {
+  const tensors = tensorStatistics(matrix, 0).filter(({ layer }) => layer !== undefined);
+  const layers = [...new Set(tensors.map(({ layer }) => layer ?? 0))];
+  const cell = Math.max(CELL.least, Math.min(CELL.most, Math.floor(MAP_WIDTH / Math.max(1, layers.length))));
+  // A log scale has no place for 0: dead tensors stay white.
+  const values = tensors.map(({ layer, kind, mean, evenness }) => ({
+    layer,
+    kind,
+    mean: mean || null,
+    evenness,
+  }));
+  const panel = ({ field, title: name, note, scale, format }: (typeof MAPS)[number]) => ({
+    title: { text: name, subtitle: note, fontSize: 13, subtitleFontSize: 11, offset: 8 },
+    width: { step: cell },
+    height: { step: 26 },
+    mark: { type: 'rect', stroke: 'white', strokeWidth: 1 },
+    encoding: {
+      x: {
+        field: 'layer',
+        type: 'ordinal',
+        title: 'layer',
+        axis: { values: labelled(layers, cell), labelAngle: 0, ticks: false, domain: false },
+      },
+      y: {
+        field: 'kind',
+        type: 'nominal',
+        sort: kindsOf(tensors),
+        title: null,
+        axis: { ticks: false, domain: false, labelPadding: 8 },
+      },
+      color: { field, type: 'quantitative', scale, legend: { title: null, format, gradientLength: 90 } },
+    },
+  });
+  return {
+    title: { text: title, subtitle: subtitle(matrix) },
+    data: { values },
+    vconcat: MAPS.map(panel),
+    spacing: 28,
+    resolve: { scale: { color: 'independent' } },
+  } as TopLevelSpec;
+}
