@@ -12,6 +12,7 @@ import { defineInspect } from './inspect.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineMerge, defineSplit } from './split.ts';
+import { defineTokenize } from './tokenize.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -28,6 +29,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineInspect,
   defineCompare,
   defineHash,
+  defineTokenize,
   defineSplit,
   defineMerge,
   defineBench,
