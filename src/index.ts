@@ -9,7 +9,7 @@ export * from './hf/index.ts';
 export * from './imatrix/index.ts';
 export * from './models/index.ts';
 export * from './quantize/index.ts';
-export * from './quants/index.ts';
-export * from './text/index.ts';
 // Both quants and text have options of this name; the encoder's keeps it here.
 export type { EncodeOptions } from './quants/index.ts';
+export * from './quants/index.ts';
+export * from './text/index.ts';
