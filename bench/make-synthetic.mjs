@@ -63,6 +63,9 @@ const metadata = new Map([
   ['general.file_type', u32(32)],
   ['phi3.attention.sliding_window', u32(2047)],
   ['general.quantization_version', u32(2)],
+  // llama.cpp asks for a vocabulary, or to be told that there is none, and then for its size.
+  ['tokenizer.ggml.model', str('no_vocab')],
+  ['phi3.vocab_size', u32(VOCABULARY)],
 ]);
 
 /** Rows of `cols` bf16 weights cut from the pool at seeded offsets. */

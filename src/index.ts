@@ -2,9 +2,13 @@
  * bitmill's main door: everything that runs in Node and in the browser alike.
  * Files, threads and caches of Node are behind `bitmill/node`.
  */
+export * from './backends/index.ts';
 export * from './convert/index.ts';
 export * from './core/index.ts';
+export * from './evaluate/index.ts';
+export * from './generate/index.ts';
 export * from './gguf/index.ts';
+export * from './graph/index.ts';
 export * from './hf/index.ts';
 export * from './imatrix/index.ts';
 export * from './models/index.ts';

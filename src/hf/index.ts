@@ -7,6 +7,7 @@ export {
   SINGLE_FILE,
   weightFiles,
 } from './checkpoint.ts';
+export { asRecord, parseJson } from './json.ts';
 export * from './safetensors.ts';
 export * from './sentencepiece.ts';
 export type * from './types.ts';

@@ -1,3 +1,4 @@
 /** Text: tokenizers and chat templates. The only door of the folder; runs anywhere. */
 export { tokenizerOf } from './from-gguf.ts';
+export { type JsonOptions, tokenizerFromJson } from './from-json.ts';
 export type * from './types.ts';

@@ -4,7 +4,7 @@ import { AddedMatcher, type AddedToken, type SPACES } from './added.ts';
 import { byteOf } from './byte-tokens.ts';
 import { streamingDecoder } from './decoder.ts';
 import { RememberedWords, type Stages, type WordEncoder } from './stages.ts';
-import type { DecodeOptions, EncodeOptions, StreamingDecoder, Tokenizer } from './types.ts';
+import type { DetokenizeOptions, StreamingDecoder, TokenizeOptions, Tokenizer } from './types.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface TokenizerParts {
@@ -67,7 +67,7 @@ export class VocabularyTokenizer implements Tokenizer {
     return this.#vocabulary.special.pad;
   }
 
-  encode(text: string, { special = false, bos = false }: EncodeOptions = {}): Int32Array {
+  encode(text: string, { special = false, bos = false }: TokenizeOptions = {}): Int32Array {
     const ids: number[] = [];
     if (bos && this.addBos && this.bos !== undefined) ids.push(this.bos);
     const { raw, normalized } = special ? this.#special : this.#plain;
@@ -81,7 +81,7 @@ export class VocabularyTokenizer implements Tokenizer {
     return Int32Array.from(ids);
   }
 
-  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+  decode(ids: Iterable<number>, options: DetokenizeOptions = {}): string {
     const decoder = this.decoder(options);
     const texts: string[] = [];
     for (const id of ids) texts.push(decoder.push(id));
@@ -89,7 +89,7 @@ export class VocabularyTokenizer implements Tokenizer {
     return texts.join('');
   }
 
-  decoder({ special = false, start = true }: DecodeOptions = {}): StreamingDecoder {
+  decoder({ special = false, start = true }: DetokenizeOptions = {}): StreamingDecoder {
     const bytes = (id: number) => (!special && this.isControl(id) ? NO_BYTES : this.piece(id));
     return streamingDecoder(bytes, start && this.#stages.prefixesSpace);
   }

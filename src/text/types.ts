@@ -3,14 +3,14 @@
  * program sees.
  */
 
-export interface EncodeOptions {
+export interface TokenizeOptions {
   /** Read the texts of control tokens (`<|user|>`) as those tokens. Default false: they are text like any other. */
   readonly special?: boolean;
   /** Put BOS in front and EOS behind where the vocabulary says so (`addBos`, `addEos`). Default false. */
   readonly bos?: boolean;
 }
 
-export interface DecodeOptions {
+export interface DetokenizeOptions {
   /** Write control tokens out as their texts. Default false: they are left out. */
   readonly special?: boolean;
   /**
@@ -42,9 +42,9 @@ export interface Tokenizer {
    * Ids of a text. Lone surrogates are read as U+FFFD.
    * Time grows as n log n in the length of the text at worst, linearly on words.
    */
-  encode(text: string, options?: EncodeOptions): Int32Array;
+  encode(text: string, options?: TokenizeOptions): Int32Array;
   /** Text of ids. Bytes that are not UTF-8 become U+FFFD, as TextDecoder does it. @throws usage error: no such id. */
-  decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  decode(ids: Iterable<number>, options?: DetokenizeOptions): string;
   /** Bytes that an id stands for; a control token's are those of its text. @throws usage error: no such id. */
   piece(id: number): Uint8Array;
   /** Id of the token that the vocabulary writes so (`▁the`, `Ġthe`, `<|end|>`). */
@@ -53,5 +53,5 @@ export interface Tokenizer {
   isEndOfGeneration(id: number): boolean;
   /** Control tokens: those that `special` is about. */
   isControl(id: number): boolean;
-  decoder(options?: DecodeOptions): StreamingDecoder;
+  decoder(options?: DetokenizeOptions): StreamingDecoder;
 }

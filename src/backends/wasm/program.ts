@@ -57,9 +57,7 @@ export interface Lowered {
 
 /** Commands of a node. */
 function commandsOf(node: Node, context: NodeContext): readonly Command[] {
-  const lower = LOWER[node.op] as Lower<OpName> | undefined;
-  if (!lower) throw new Error(`the wasm backend has no operation ${node.op}`);
-  return lower(node, context);
+  return (LOWER[node.op] as Lower<OpName>)(node, context);
 }
 
 export class WasmProgram implements Program {

@@ -1,5 +1,6 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
+import { defineBench } from './bench.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineHash,
   defineSplit,
   defineMerge,
+  defineBench,
   defineFormats,
   defineDemo,
 ];

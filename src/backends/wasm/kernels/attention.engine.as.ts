@@ -129,13 +129,14 @@ export function attention_flash(
       // Rows before this one are at positions before the tile; a multiple of four, so as not to split a block.
       const from = max((at - past) * group - first, 0) & -4;
       const q0 = scratch + from * stride, sums0 = sums + from * stride, scores0 = scores + from * SCORES;
-      scoreTile(q0, m - from, keyType, keys + <usize>at * keyBytes, keyBytes, head, size, n, tile, scores0, SCORES);
+      const key = keys + <usize>at * keyBytes, value = values + <usize>at * valueBytes;
+      scoreTile(q0, m - from, keyType, key, keyBytes, head, size, n, tile, scores0, SCORES);
       for (let row = from; row < m; row++) {
         const position = past + (first + row) / group;
         const low = window > 0 ? position - window + 1 - at : 0, high = min(position + 1 - at, n), o = <usize>row << 2;
         fold(scores + row * SCORES, low, high, tops + o, totals + o, sums + row * stride, padded);
       }
-      addTile(scores0, SCORES, m - from, valueType, values + <usize>at * valueBytes, valueBytes, head, size, n, tile, sums0);
+      addTile(scores0, SCORES, m - from, valueType, value, valueBytes, head, size, n, tile, sums0);
     }
     scatterResults(sums, totals, head, group, first, m, size, out, outStride);
   }

@@ -3,8 +3,8 @@ import { f16ToF32 } from '../../../kernels/half.as';
 import { CACHE_F16, CACHE_F32, Q8_BLOCK, Q8_BYTES } from './cache-types.as';
 
 /**
- * Columns `column .. column + size` of `rows` rows of a cache of `type` to `dst` as f32, `stride` bytes from row to row.
- * `src` is the first row, `bytes` a row's bytes in the cache.
+ * Columns `column .. column + size` of `rows` rows of a cache of `type` to `dst` as f32, `stride` bytes from row to
+ * row. `src` is the first row, `bytes` a row's bytes in the cache.
  */
 export function readRows(
   type: i32, src: usize, bytes: usize, column: i32, size: i32, rows: i32, dst: usize, stride: usize,

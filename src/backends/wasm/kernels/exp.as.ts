@@ -39,3 +39,8 @@ export function exp4(x: v128): v128 {
   const second = i32x4.shl(i32x4.add(i32x4.sub(whole, half), i32x4.splat(127)), 23);
   return f32x4.mul(f32x4.mul(power, first), second);
 }
+
+/** e^r - 1 for |r| <= ln 2 / 2, within 3 units in the last place: e^r near 1 without the loss of taking 1 away. */
+export function expLess1(r: v128): v128 {
+  return f32x4.add(r, f32x4.mul(f32x4.mul(r, r), tail(r)));
+}

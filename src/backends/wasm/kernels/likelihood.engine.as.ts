@@ -2,7 +2,7 @@
  * How well rows of logits predict: losses and divergences. e^x is f32, sums are f64. A row with a NaN, with +inf or with
  * nothing but -inf has no probabilities; its figures are NaN.
  */
-import { exp4 } from './exp.as';
+import { exp4, expLess1 } from './exp.as';
 import { claim, rowAt } from './work.as';
 
 
@@ -41,8 +41,7 @@ function total(x: usize, cols: i32, most: f32): f64 {
     low = f64x2.add(low, f64x2.promote_low_f32x4(powers));
     high = f64x2.add(high, f64x2.promote_low_f32x4(upper(powers)));
   }
-  const both = f64x2.add(low, high);
-  let sum = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
+  let sum = sumLanes(low, high);
   for (; x < end; x += 4) {
     const powers = exp4(f32x4.sub(v128.load32_splat(x), offset));
     sum += <f64>f32x4.extract_lane(powers, 0);
@@ -73,48 +72,84 @@ export function loss(
   }
 }
 
-/**
- * Sum of e^(b - bMost) ((b - bMost) - (x - most)): what the divergence is made of. Where the base gives no
- * probability, a logit of -inf adds nothing.
- */
-function crossSum(x: usize, most: f32, b: usize, bMost: f32, cols: i32): f64 {
-  const end = x + (<usize>cols << 2);
-  let low = f64x2.splat(0);
-  let high = f64x2.splat(0);
-  const shift = f64x2.splat(<f64>most - <f64>bMost);
-  const bOffset = f32x4.splat(bMost);
-  for (; x + 16 <= end; x += 16, b += 16) {
-    const own = v128.load(x);
-    const base = v128.load(b);
-    const powers = exp4(f32x4.sub(base, bOffset));
-    low = f64x2.add(low, crossTerm(own, base, powers, shift));
-    high = f64x2.add(high, crossTerm(upper(own), upper(base), upper(powers), shift));
-  }
+/** Where `compare` puts its sums, f64 each. */
+const BASE_TOTAL: usize = 0;
+const EXCESS: usize = 8;
+const CROSS: usize = 16;
+
+/** Bound of expLess1: ln 2 / 2. */
+const NEAR: f32 = 0.34657359;
+
+function sumLanes(low: v128, high: v128): f64 {
   const both = f64x2.add(low, high);
-  let sum = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
-  for (; x < end; x += 4, b += 4) {
-    const base = v128.load32_splat(b);
-    const powers = exp4(f32x4.sub(base, bOffset));
-    sum += f64x2.extract_lane(crossTerm(v128.load32_splat(x), base, powers, shift), 0);
+  return f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
+}
+
+/**
+ * Sums over `cols` logits x and base logits b, at most `most` and `bMost`. With u = b - bMost, v = x - most and d = u - v:
+ * BASE_TOTAL e^u; EXCESS e^v - e^u, what x's total has more; CROSS e^u d. Where d is small, e^v - e^u is e^u (e^-d - 1),
+ * so that errors of e^u cancel in the divergence of distributions that are close.
+ */
+function compare(x: usize, most: f32, b: usize, bMost: f32, cols: i32, sums: usize): void {
+  const shift = f64x2.splat(<f64>most - <f64>bMost);
+  const zero = f64x2.splat(0);
+  let totalLow = zero, totalHigh = zero, excessLow = zero, excessHigh = zero, crossLow = zero, crossHigh = zero;
+  for (let left = cols; left > 0; left -= 4, x += 16, b += 16) {
+    const own = atMostFour(x, left);
+    const base = atMostFour(b, left);
+    const powers = exp4(f32x4.sub(base, f32x4.splat(bMost)));
+    const low = difference(base, own, shift);
+    const high = difference(upper(base), upper(own), shift);
+    const far = f32x4.sub(exp4(f32x4.sub(own, f32x4.splat(most))), powers);
+    const back = f32x4.neg(demote(low, high));
+    const isNear = f32x4.le(f32x4.abs(back), f32x4.splat(NEAR));
+    const excess = v128.bitselect(f32x4.mul(powers, expLess1(back)), far, isNear);
+    const powersLow = f64x2.promote_low_f32x4(powers);
+    const powersHigh = f64x2.promote_low_f32x4(upper(powers));
+    totalLow = f64x2.add(totalLow, powersLow);
+    totalHigh = f64x2.add(totalHigh, powersHigh);
+    excessLow = f64x2.add(excessLow, f64x2.promote_low_f32x4(excess));
+    excessHigh = f64x2.add(excessHigh, f64x2.promote_low_f32x4(upper(excess)));
+    crossLow = f64x2.add(crossLow, weighted(powersLow, low));
+    crossHigh = f64x2.add(crossHigh, weighted(powersHigh, high));
   }
-  return sum;
+  store<f64>(sums + BASE_TOTAL, sumLanes(totalLow, totalHigh));
+  store<f64>(sums + EXCESS, sumLanes(excessLow, excessHigh));
+  store<f64>(sums + CROSS, sumLanes(crossLow, crossHigh));
+}
+
+/** The next four f32; lanes beyond the `left` that are there are -inf: no probability. */
+function atMostFour(x: usize, left: i32): v128 {
+  if (left >= 4) return v128.load(x);
+  let four = f32x4.splat(-Infinity);
+  four = f32x4.replace_lane(four, 0, load<f32>(x));
+  if (left > 1) four = f32x4.replace_lane(four, 1, load<f32>(x, 4));
+  if (left > 2) four = f32x4.replace_lane(four, 2, load<f32>(x, 8));
+  return four;
 }
 
 function upper(x: v128): v128 {
   return i8x16.shuffle(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-/** power * (base - own + shift) of lanes 0 and 1 in f64; 0 where power is 0. */
-function crossTerm(own: v128, base: v128, powers: v128, shift: v128): v128 {
-  const power = f64x2.promote_low_f32x4(powers);
-  const difference = f64x2.sub(f64x2.promote_low_f32x4(base), f64x2.promote_low_f32x4(own));
-  const term = f64x2.mul(power, f64x2.add(difference, shift));
-  return v128.andnot(term, f64x2.eq(power, f64x2.splat(0)));
+function demote(low: v128, high: v128): v128 {
+  const a = f32x4.demote_f64x2_zero(low);
+  return i8x16.shuffle(a, f32x4.demote_f64x2_zero(high), 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+}
+
+/** a - b + shift of lanes 0 and 1, in f64. */
+function difference(a: v128, b: v128, shift: v128): v128 {
+  return f64x2.add(f64x2.sub(f64x2.promote_low_f32x4(a), f64x2.promote_low_f32x4(b)), shift);
+}
+
+/** power * d; 0 where power is 0, whatever d. */
+function weighted(power: v128, d: v128): v128 {
+  return v128.andnot(f64x2.mul(power, d), f64x2.eq(power, f64x2.splat(0)));
 }
 
 /**
  * out[s] = nll, base nll, divergence of the base's distribution from ours (nats), 1 if both have their largest logit
- * at the same id, probability of the target, base probability; logits and base [rows, cols].
+ * at the same id, probability of the target, base probability; logits and base [rows, cols]. 24 bytes of scratch.
  */
 export function divergence(
   thread: i32, threads: i32, scratch: usize, counter: usize,
@@ -127,15 +162,15 @@ export function divergence(
     const target = targetAt(targets, targetStride, row, cols);
     const most = largest(x, cols);
     const bMost = largest(b, cols);
-    const bTotal = total(b, cols, bMost);
-    const logTotal = Math.log(total(x, cols, most));
-    const bLogTotal = Math.log(bTotal);
-    const nll = logTotal - (<f64>load<f32>(x + target) - <f64>most);
-    const bNll = bLogTotal - (<f64>load<f32>(b + target) - <f64>bMost);
+    compare(x, most, b, bMost, cols, scratch);
+    const bTotal = load<f64>(scratch + BASE_TOTAL);
+    const logRatio = Math.log1p(load<f64>(scratch + EXCESS) / bTotal);
+    const bNll = Math.log(bTotal) - (<f64>load<f32>(b + target) - <f64>bMost);
+    const nll = Math.log(bTotal) + logRatio - (<f64>load<f32>(x + target) - <f64>most);
     const result = rowAt(out, row, outStride);
     store<f32>(result, <f32>nll);
     store<f32>(result, <f32>bNll, 4);
-    store<f32>(result, <f32>(crossSum(x, most, b, bMost, cols) / bTotal + logTotal - bLogTotal), 8);
+    store<f32>(result, <f32>(load<f64>(scratch + CROSS) / bTotal + logRatio), 8);
     store<f32>(result, firstAt(x, cols, most) == firstAt(b, cols, bMost) ? 1 : 0, 12);
     store<f32>(result, <f32>Math.exp(-nll), 16);
     store<f32>(result, <f32>Math.exp(-bNll), 20);

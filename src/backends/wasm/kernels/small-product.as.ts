@@ -16,9 +16,9 @@ export function product(
     c += cStride << 2;
   }
   for (; row < m; row++) {
-    let column = 0;
-    for (; column + 32 <= n; column += 32) block1x32(a, b + (<usize>column << 2), bStride, c + (<usize>column << 2), k, add);
-    for (; column < n; column += 8) block1x8(a, b + (<usize>column << 2), bStride, c + (<usize>column << 2), k, add);
+    const whole = <usize>(n & ~31) << 2;
+    for (let at: usize = 0; at < whole; at += 128) block1x32(a, b + at, bStride, c + at, k, add);
+    for (let at = whole, end = <usize>n << 2; at < end; at += 32) block1x8(a, b + at, bStride, c + at, k, add);
     a += aStride;
     c += cStride;
   }

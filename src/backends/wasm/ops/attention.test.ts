@@ -37,7 +37,7 @@ interface Run {
 /** Stores P random keys and values and attends to them; caches come back decoded by the formats' plain code. */
 function attend(problem: Problem, algorithm: AttentionAlgorithm): Run {
   const { T, past, H, K, D, window = 0, keyType = 'f32', valueType = keyType } = problem;
-  const bench = new Bench(200);
+  const bench = new Bench();
   const builder = new GraphBuilder('test');
   const both = builder.input('both', 'T', H * D + GAP);
   const x = builder.input('x', 'T', K * D);
@@ -163,7 +163,7 @@ test.each(['eager', 'flash'] as const)(
 );
 
 test('a NaN query, key and value make NaN of all columns of the row', () => {
-  const bench = new Bench(80);
+  const bench = new Bench();
   const builder = new GraphBuilder('test');
   const x = builder.input('x', 'T', 8);
   const cache = builder.cache('both', 'f16', 8);

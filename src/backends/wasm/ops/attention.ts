@@ -29,17 +29,18 @@ function rowsOfPiece(node: Node<'attention'>, dims: Dims): number {
   return Math.min(ROWS[node.algorithm], roundUp(share, 4));
 }
 
-export const lowerAttention: Lower<'attention'> = (node, { dims, place, state }) => {
+export const lowerAttention: Lower<'attention'> = (node, context) => {
+  const { dims } = context;
   const { q, keys, values, heads, kvHeads, algorithm, window, scale } = node;
   if (!node.output) throw new Error('attention has an output');
-  const from = place(q);
-  const to = place(node.output);
+  const from = context.place(q);
+  const to = context.place(node.output);
   const size = q.cols / heads;
   const rows = rowsOfPiece(node, dims);
   const padded = roundUp(size, COLUMN_STEP);
   const width = algorithm === 'flash' ? TILE_KEYS : roundUp(dims.past + dims.T, TILE_KEYS) + TILE_KEYS;
   const scratch = 4 * (rows * (2 * padded + width + 2) + 2 * TILE_KEYS * padded);
-  const cache = (it: typeof keys): number[] => [state(it), TYPE_NUMBERS[it.type], cacheRowBytes(it)];
+  const cache = (it: typeof keys): number[] => [context.state(it), TYPE_NUMBERS[it.type], cacheRowBytes(it)];
   const sizes = [dims.T, dims.past, heads, kvHeads, size, window, rows, scale];
   const args = [from.address, from.stride, to.address, to.stride, ...cache(keys), ...cache(values), ...sizes];
   return algorithm === 'flash'

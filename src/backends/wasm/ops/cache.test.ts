@@ -7,7 +7,7 @@ import { lowerCacheStore } from './cache.ts';
 
 /** The bytes of a cache of 3 rows after `x`, rows 40 floats apart, was stored at row `past`. */
 function stored(type: CacheType, cols: number, x: Float32Array, past: number, threads: number): Uint8Array {
-  const bench = new Bench(80);
+  const bench = new Bench();
   const builder = new GraphBuilder('test');
   const value = builder.input('x', 'T', cols);
   const cache = builder.cache('keys', type, cols);

@@ -8,8 +8,8 @@ const KERNELS = {
   q8_0: 'cache_store_q8_0',
 } as const satisfies Record<CacheType, string>;
 
-export const lowerCacheStore: Lower<'cache_store'> = ({ x, cache }, { dims, place, state }) => {
-  const { address, stride } = place(x);
-  const target = state(cache) + dims.past * cacheRowBytes(cache);
-  return [{ kernel: KERNELS[cache.type], args: [address, stride, target, dims.T, cache.cols] }];
+export const lowerCacheStore: Lower<'cache_store'> = ({ x, cache }, context) => {
+  const { address, stride } = context.place(x);
+  const target = context.state(cache) + context.dims.past * cacheRowBytes(cache);
+  return [{ kernel: KERNELS[cache.type], args: [address, stride, target, context.dims.T, cache.cols] }];
 };

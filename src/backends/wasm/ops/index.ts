@@ -11,7 +11,7 @@ import { lowerRmsNorm } from './norm.ts';
 import { lowerRope } from './rope.ts';
 import { lowerSquareSum } from './square-sum.ts';
 
-export const LOWER: { readonly [O in OpName]: Lower<O> } = {
+export const LOWER = {
   embed: lowerEmbed,
   rms_norm: lowerRmsNorm,
   matmul: lowerMatmul,
@@ -25,4 +25,4 @@ export const LOWER: { readonly [O in OpName]: Lower<O> } = {
   square_sum: lowerSquareSum,
   loss: lowerLoss,
   divergence: lowerDivergence,
-};
+} as const satisfies { [O in OpName]: Lower<O> };

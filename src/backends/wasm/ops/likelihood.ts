@@ -10,5 +10,5 @@ export const lowerLoss: Lower<'loss'> = (node, context) => {
 export const lowerDivergence: Lower<'divergence'> = (node, context) => {
   const values = [node.logits, node.base, node.targets, output(node)];
   const args = values.flatMap((value) => matrix(value, context));
-  return [{ kernel: 'divergence', args: [...args, ...size(node.logits, context)] }];
+  return [{ kernel: 'divergence', scratch: 24, args: [...args, ...size(node.logits, context)] }];
 };
