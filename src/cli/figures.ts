@@ -23,15 +23,15 @@ export interface Occasion {
   readonly base: { readonly file: string; readonly model: string | undefined } | undefined;
 }
 
-/** Shares and changes of probabilities are shown in per cent. */
-type Unit = 'plain' | '%';
+/** Shares and changes of probabilities are shown in per cent; perplexities with more digits than their error has. */
+type Unit = 'plain' | 'ppl' | '%';
 
 /** Rows of the table, in groups. A percentile's row has no mean. */
 const ROWS: readonly (readonly [string, FigureName, Unit] | string)[] = [
   'Perplexity',
-  ['of the model', 'ppl', 'plain'],
-  ['of the base', 'base_ppl', 'plain'],
-  ['model / base', 'ppl_ratio', 'plain'],
+  ['of the model', 'ppl', 'ppl'],
+  ['of the base', 'base_ppl', 'ppl'],
+  ['model / base', 'ppl_ratio', 'ppl'],
   ['ln(model / base)', 'ln_ppl_ratio', 'plain'],
   ['model - base', 'ppl_difference', 'plain'],
   ['correlation of ln', 'ppl_correlation', '%'],
@@ -68,12 +68,13 @@ const ROWS: readonly (readonly [string, FigureName, Unit] | string)[] = [
   ['share', 'same_top', '%'],
 ];
 
-/** Digits of a number whose error is not known. */
+/** Digits of a number whose error is not known, and of a perplexity: models on one text differ by less than its error. */
 const DIGITS = 6;
 
 /** Decimals that show an error with two digits. */
-function decimalsFor(value: number, se: number): number {
-  const least = Number.isFinite(se) && se > 0 ? se : Math.abs(value) * 10 ** (2 - DIGITS);
+function decimalsFor(value: number, se: number, unit: Unit): number {
+  const known = Number.isFinite(se) && se > 0 && unit !== 'ppl';
+  const least = known ? se : Math.abs(value) * 10 ** (2 - DIGITS);
   return least > 0 ? Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(least)))) : 3;
 }
 
@@ -81,7 +82,7 @@ function decimalsFor(value: number, se: number): number {
 function cells(figure: Figure, unit: Unit): string[] {
   const scale = unit === '%' ? 100 : 1;
   const [value, se] = [scale * figure.value, scale * figure.se];
-  const decimals = decimalsFor(value, se);
+  const decimals = decimalsFor(value, se, unit);
   const show = (number: number): string => number.toFixed(decimals);
   const interval = figure.interval?.map((end) => show(scale * end)).join(' to ') ?? '';
   return [show(value), Number.isFinite(se) ? `± ${show(se)}` : '', interval];
@@ -186,7 +187,7 @@ function differenceCells(a: Summary, b: Summary | undefined): string[] {
 }
 
 const COLUMNS: readonly (readonly [string, FigureName, Unit])[] = [
-  ['perplexity', 'ppl', 'plain'],
+  ['perplexity', 'ppl', 'ppl'],
   ['mean KL', 'kld_mean', 'plain'],
   ['KL 99 %', 'kld_p99', 'plain'],
   ['same top %', 'same_top', '%'],
