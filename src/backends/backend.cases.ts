@@ -203,10 +203,11 @@ function sumsCase(): TestCase {
     { dims: dims(67), inputs: { x } },
     { dims: dims(1, 0, 67), inputs: { x: x.subarray(0, 96) } },
   ];
-  const one = testCase([weight], runs, (g) =>
-    g.output('out', g.matmul(g.slice(g.input('x', 'T', 96), 32, 64), weight)),
-  );
-  return { ...one, graph: { ...withSquareSums(one.graph, () => true), outputs: new Map() } };
+  // The product is no output: only the sums are compared.
+  const one = testCase([weight], runs, (g) => {
+    g.matmul(g.slice(g.input('x', 'T', 96), 32, 64), weight);
+  });
+  return { ...one, graph: withSquareSums(one.graph, () => true) };
 }
 
 /** @param make opens the backend under test. */
