@@ -195,7 +195,7 @@ const likelihoodCases: readonly NamedCase[] = [
   ['divergence: far distributions', () => divergenceCase(3, 3)],
 ];
 
-/** Sums of squares at a product's input, over two runs. */
+/** Sums of squares at a product's input, over two runs. The product itself is not compared. */
 function sumsCase(): TestCase {
   const weight = testWeight('w', FORMATS.F32, [64, 5], 1);
   const x = testValues(67 * 96, 5);
