@@ -5,6 +5,7 @@
  * factor from a tensor (Llama 3, LongRoPE), or multiply cosine and sine (yarn, LongRoPE). All in f64, rounded to f32 at
  * the end.
  */
+import { inputError } from '../core/index.ts';
 import type { RopeTable } from './language-model.ts';
 import type { Sizes } from './sizes.ts';
 import type { ModelReader } from './tensors.ts';
@@ -30,6 +31,8 @@ export interface YarnSettings {
   readonly betaSlow: number;
   /** 1: as the paper; 0: linear scaling for all pairs. */
   readonly extrapolation: number;
+  /** What cosine and sine are multiplied by; 0: as the paper. */
+  readonly magnitude: number;
 }
 
 /**
@@ -37,7 +40,7 @@ export interface YarnSettings {
  * are blended; attention is sharpened by 0.1 ln(factor) + 1.
  */
 export function yarnFrequencies(plain: Float64Array, settings: YarnSettings): Frequencies {
-  const { base, factor, originalContext, betaFast, betaSlow, extrapolation } = settings;
+  const { base, factor, originalContext, betaFast, betaSlow, extrapolation, magnitude } = settings;
   const rotated = 2 * plain.length;
   /** The pair that turns `turns` times within the trained context. */
   const pairOf = (turns: number): number =>
@@ -49,7 +52,8 @@ export function yarnFrequencies(plain: Float64Array, settings: YarnSettings): Fr
     const keep = (1 - slow) * extrapolation;
     return frequency * (keep + (1 - keep) / factor);
   });
-  return { values, magnitude: extrapolation === 0 || factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1 };
+  const paper = extrapolation === 0 || factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
+  return { values, magnitude: magnitude || paper };
 }
 
 /** Positions a table is asked for are few a call; cosines and sines are computed, not stored. */
@@ -66,12 +70,20 @@ export function ropeTable({ values, magnitude }: Frequencies): RopeTable {
   };
 }
 
-/** The methods that `rope.scaling.type` names. LongRoPE's factors are tensors, used whatever the type says. */
+function slowed(plain: Float64Array, { factor }: YarnSettings): Frequencies {
+  return { values: plain.map((frequency) => frequency / factor), magnitude: 1 };
+}
+
+/**
+ * The methods that `rope.scaling.type` names. LongRoPE's factors are tensors, used whatever the type says; a plain
+ * factor beside them slows all pairs, as in llama.cpp. Yarn's own numbers are read as transformers means them
+ * (llama.cpp takes its defaults instead).
+ */
 const SCALINGS: Readonly<Record<string, (plain: Float64Array, settings: YarnSettings) => Frequencies>> = {
   none: (plain) => ({ values: plain, magnitude: 1 }),
-  linear: (plain, { factor }) => ({ values: plain.map((frequency) => frequency / factor), magnitude: 1 }),
+  linear: slowed,
   yarn: yarnFrequencies,
-  longrope: (plain) => ({ values: plain, magnitude: 1 }),
+  longrope: slowed,
 };
 
 function readScaled(reader: ModelReader, { rotated, contextLength }: Sizes): Frequencies {
@@ -80,9 +92,10 @@ function readScaled(reader: ModelReader, { rotated, contextLength }: Sizes): Fre
     reader.refuse('rope.freq_base', `is ${base}; above 1 is allowed`);
   // Files without a type but with a factor mean linear scaling, the older key too.
   const type = reader.text('rope.scaling.type') ?? 'linear';
-  const factor = reader.number('rope.scaling.factor', reader.number('rope.scale_linear', 1)) || 1;
+  const stated = reader.number('rope.scaling.factor', reader.number('rope.scale_linear', 1));
+  const factor = stated === 0 ? 1 : stated;
   if (!(factor > 0) || !Number.isFinite(factor)) {
-    reader.refuse('rope.scaling.factor', `is ${factor}; above 0 is allowed`);
+    reader.refuse('rope.scaling.factor', `is ${stated}; above 0 is allowed`);
   }
   const known = Object.keys(SCALINGS);
   if (!known.includes(type)) {
@@ -95,7 +108,22 @@ function readScaled(reader: ModelReader, { rotated, contextLength }: Sizes): Fre
     betaFast: reader.number('rope.scaling.yarn_beta_fast', 32),
     betaSlow: reader.number('rope.scaling.yarn_beta_slow', 1),
     extrapolation: reader.number('rope.scaling.yarn_ext_factor', 1),
+    magnitude: reader.number('rope.scaling.yarn_attn_factor', 0),
   });
+}
+
+/** LongRoPE's two sets of factors. @throws input error: one without the other. */
+async function readLongRope(
+  reader: ModelReader,
+  pairs: number,
+): Promise<[Float32Array, Float32Array] | undefined> {
+  const [longName, shortName] = ['rope_factors_long.weight', 'rope_factors_short.weight'];
+  const long = await reader.values(longName, pairs);
+  const short = await reader.values(shortName, pairs);
+  if (long && short) return [long, short];
+  if (!long && !short) return undefined;
+  const [missing, there] = long ? [shortName, longName] : [longName, shortName];
+  throw inputError(reader.file.name, `${missing} is missing, but there is ${there}`);
 }
 
 /**
@@ -107,16 +135,16 @@ export async function readRope(
   reader: ModelReader,
   sizes: Sizes,
 ): Promise<(contextSize: number) => RopeTable> {
+  const pairs = sizes.rotated / 2;
   const { values, magnitude } = readScaled(reader, sizes);
-  const factors = await reader.values('rope_freqs.weight', sizes.rotated / 2);
-  const long = factors ?? (await reader.values('rope_factors_long.weight', sizes.rotated / 2));
-  const short = factors ?? (await reader.values('rope_factors_short.weight', sizes.rotated / 2));
+  const always = await reader.values('rope_freqs.weight', pairs);
+  const byLength = await readLongRope(reader, pairs);
   const original = reader.number('rope.scaling.original_context_length', sizes.contextLength);
   const attention = reader.number('rope.scaling.attn_factor', 1);
   return (contextSize) => {
-    const chosen = contextSize > original ? long : short;
+    const factors = always ?? byLength?.[contextSize > original ? 0 : 1];
     return ropeTable({
-      values: values.map((frequency, i) => frequency / (chosen?.[i] ?? 1)),
+      values: values.map((frequency, i) => frequency / (factors?.[i] ?? 1)),
       magnitude: magnitude * attention,
     });
   };

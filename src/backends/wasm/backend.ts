@@ -121,13 +121,14 @@ class WasmBackend implements Backend {
     await this.#crew.close();
   }
 
-  /** Where there is no room, the workspace goes: the next run makes a new one. */
+  /** Where there is no room, what is kept between runs goes: the next run makes it anew. */
   #alloc(bytes: number, label: string, clear: boolean): number {
     try {
       return this.#memory.alloc(bytes, label, clear);
     } catch (error) {
-      if (this.#running || this.#workspace.bytes === 0) throw error;
+      if (this.#running) throw error;
       this.#workspace.release();
+      this.#tape.release();
       return this.#memory.alloc(bytes, label, clear);
     }
   }

@@ -9,6 +9,7 @@ import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
+import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineMerge, defineSplit } from './split.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineImatrix,
   defineQuantize,
   defineDequantize,
+  definePerplexity,
   defineInspect,
   defineCompare,
   defineHash,

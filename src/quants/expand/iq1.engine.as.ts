@@ -2,8 +2,8 @@
  * IQ1_S and IQ1_M to their integer planes: c = (2 scale + 1) * (8 * point +- 1) and an eighth of the stored d;
  * |c| <= 15 * 9. Eight weights are one ternary point.
  */
-import { f16ToF32 } from '../../kernels/half.as';
 import { IQ1_GRID } from './grids.gen.as';
+import { nibbleScale } from './nibble-scale.as';
 import { storePair, storeScale } from './pair.as';
 
 /** Writes 8 weights: the point at an offset in the grid, the shift and the scale. */
@@ -36,12 +36,6 @@ export function iq1_s_expand(src: usize, blocks: i32, codes: usize, scales: usiz
       storePoint(codes + 48, ((low >> 21) & 0x7f8) | ((high << 2) & 0x3800), shift, scale);
     }
   }
-}
-
-/** The f16 whose nibbles are the highest of four words. */
-function nibbleScale(words: u64): f32 {
-  const bits = ((words >> 12) & 0xf) | ((words >> 24) & 0xf0) | ((words >> 36) & 0xf00) | ((words >> 48) & 0xf000);
-  return f16ToF32(<u32>bits);
 }
 
 export function iq1_m_expand(src: usize, blocks: i32, codes: usize, scales: usize, _mins: usize): void {

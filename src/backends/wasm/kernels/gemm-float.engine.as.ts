@@ -56,8 +56,12 @@ function panelTimesTokens(
       const w = panel + <usize>row * stride;
       const y0 = y + <usize>t * yStride + (<usize>row << 2), y1 = y0 + yStride;
       const count = min(4, rows - row);
-      if (pair) tileFloat2(w, stride, width, a0, a1, y0, y1, first, count);
-      else tileFloat1(w, stride, width, a0, y0, first, count);
+      if (pair && stride == FLOAT_STRIDE) {
+        tileFloat2(w, width, a0, a1, y0, y1, first, count);
+      } else {
+        tileFloat1(w, stride, width, a0, y0, first, count);
+        if (pair) tileFloat1(w, stride, width, a1, y1, first, count);
+      }
     }
   }
 }

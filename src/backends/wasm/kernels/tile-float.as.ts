@@ -1,30 +1,26 @@
 /** Tiles of the f32 product: four weight rows by two tokens, or by one. */
+import { FLOAT_STRIDE } from './panel.as';
 import { gatherF32, laneSumsF32, loadOutputs, storeOutputs } from './sums.as';
 
-/**
- * y0[0..count] and y1[0..count] (+)= rows of `width` weights, `stride` bytes apart, times the activations at a0 and a1.
- * Four rows are read, whatever `count`.
- */
+/** y0[0..count] and y1[0..count] (+)= four panel rows of `width` weights at w times the activations at a0 and a1. */
 export function tileFloat2(
-  w0: usize, stride: usize, width: i32, a0: usize, a1: usize, y0: usize, y1: usize, first: bool, count: i32,
+  w: usize, width: i32, a0: usize, a1: usize, y0: usize, y1: usize, first: bool, count: i32,
 ): void {
-  let p = f32x4.splat(0), q = p, r = p, s = p, t = p, u = p, v = p, w = p;
-  let w1 = w0 + stride, w2 = w1 + stride, w3 = w2 + stride;
-  const end = a0 + ((<usize>width & ~3) << 2);
-  for (; a0 < end; a0 += 16, a1 += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+  let p0 = f32x4.splat(0), q0 = p0, r0 = p0, s0 = p0, p1 = p0, q1 = p0, r1 = p0, s1 = p0;
+  for (const end = a0 + ((<usize>width & ~3) << 2); a0 < end; a0 += 16, a1 += 16, w += 16) {
     const x0 = v128.load(a0), x1 = v128.load(a1);
-    let c = v128.load(w0);
-    p = f32x4.add(p, f32x4.mul(c, x0)); t = f32x4.add(t, f32x4.mul(c, x1));
-    c = v128.load(w1);
-    q = f32x4.add(q, f32x4.mul(c, x0)); u = f32x4.add(u, f32x4.mul(c, x1));
-    c = v128.load(w2);
-    r = f32x4.add(r, f32x4.mul(c, x0)); v = f32x4.add(v, f32x4.mul(c, x1));
-    c = v128.load(w3);
-    s = f32x4.add(s, f32x4.mul(c, x0)); w = f32x4.add(w, f32x4.mul(c, x1));
+    let c = v128.load(w);
+    p0 = f32x4.add(p0, f32x4.mul(c, x0)); p1 = f32x4.add(p1, f32x4.mul(c, x1));
+    c = v128.load(w, FLOAT_STRIDE);
+    q0 = f32x4.add(q0, f32x4.mul(c, x0)); q1 = f32x4.add(q1, f32x4.mul(c, x1));
+    c = v128.load(w, 2 * FLOAT_STRIDE);
+    r0 = f32x4.add(r0, f32x4.mul(c, x0)); r1 = f32x4.add(r1, f32x4.mul(c, x1));
+    c = v128.load(w, 3 * FLOAT_STRIDE);
+    s0 = f32x4.add(s0, f32x4.mul(c, x0)); s1 = f32x4.add(s1, f32x4.mul(c, x1));
   }
-  let sum0 = laneSumsF32(p, q, r, s), sum1 = laneSumsF32(t, u, v, w);
-  for (let i = width & 3; i > 0; i--, a0 += 4, a1 += 4, w0 += 4) {
-    const c = gatherF32(w0, stride);
+  let sum0 = laneSumsF32(p0, q0, r0, s0), sum1 = laneSumsF32(p1, q1, r1, s1);
+  for (let i = width & 3; i > 0; i--, a0 += 4, a1 += 4, w += 4) {
+    const c = gatherF32(w, FLOAT_STRIDE);
     sum0 = f32x4.add(sum0, f32x4.mul(c, v128.load32_splat(a0)));
     sum1 = f32x4.add(sum1, f32x4.mul(c, v128.load32_splat(a1)));
   }
@@ -32,7 +28,7 @@ export function tileFloat2(
   storeOutputs(y1, f32x4.add(loadOutputs(y1, count, first), sum1), count);
 }
 
-/** y[0..count] (+)= four rows of weights times the activations at a. */
+/** y[0..count] (+)= four rows of weights, `stride` bytes apart, times the activations at a. */
 export function tileFloat1(
   w0: usize, stride: usize, width: i32, a: usize, y: usize, first: bool, count: i32,
 ): void {

@@ -9,6 +9,12 @@ import type { Command, Lower, LowerContext, Place } from '../lower.ts';
 /** Bytes of a panel of expanded weights; PANEL_BYTES in kernels/panel.as.ts. */
 const PANEL_BYTES = 90_112;
 
+/** Bytes of 1024 expanded weights of a row; in kernels/gemv-int.engine.as.ts. */
+const ROW_BYTES = 2688;
+
+/** With fewer tokens than this, rows are multiplied one by one as they come from memory. */
+const FEW_TOKENS = 4;
+
 /** Bytes of a panel widened to f32: 32 rows of FLOAT_STRIDE in kernels/panel.as.ts. */
 const FLOAT_PANEL_BYTES = 32 * 2112;
 
@@ -23,7 +29,7 @@ export const multiplies = ({ name, plane }: TensorFormat): boolean =>
 const panelRows = (tokens: number): number => (tokens < 8 ? 4 : 32);
 
 /** Bytes of a group's record of integer activations; recordBytes in kernels/records.as.ts. */
-const recordBytes = (group: number): number => (group === 256 ? 576 : 2 * group + 16);
+const recordBytes = (group: number): number => (group === 256 ? 576 : 80);
 
 interface Shape {
   readonly tokens: number;
@@ -55,16 +61,15 @@ function integerProduct(
   plane: Plane,
   context: LowerContext,
 ): Command[] {
-  const stride = (cols / plane.group) * recordBytes(plane.group);
-  const records = context.temporary(tokens * stride);
+  const pairs = Math.ceil(tokens / 2);
+  const records = context.temporary(2 * pairs * (cols / plane.group) * recordBytes(plane.group));
+  const quantize = [x.address, x.stride, tokens, cols, plane.group, records];
+  const few = tokens < FEW_TOKENS;
   return [
+    { kernel: 'quantize_activations', args: quantize },
     {
-      kernel: 'quantize_activations',
-      args: [x.address, x.stride, tokens, cols, plane.group, records, stride],
-    },
-    {
-      kernel: 'matmul_int',
-      scratch: PANEL_BYTES,
+      kernel: few ? 'matvec_int' : 'matmul_int',
+      scratch: few ? ROW_BYTES : PANEL_BYTES,
       args: [
         weights,
         rows,
@@ -75,11 +80,9 @@ function integerProduct(
         plane.group,
         plane.mins ? 1 : 0,
         records,
-        stride,
         tokens,
         y.address,
         y.stride,
-        panelRows(tokens),
       ],
     },
   ];
