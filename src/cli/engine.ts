@@ -59,6 +59,8 @@ export function addEngineOptions(
 export interface EngineNeeds {
   /** Positions that a sequence has at most. */
   readonly contextSize: number;
+  /** Bytes that others will take on the backend. */
+  readonly reserve?: number;
 }
 
 export function openBackend({
@@ -74,11 +76,11 @@ export function openEngine(
   file: GgufFile,
   backend: Backend,
   flags: EngineFlags,
-  { contextSize }: EngineNeeds,
+  needs: EngineNeeds,
 ): Promise<Engine> {
   return Engine.open(file, {
+    ...needs,
     backend,
-    contextSize,
     cacheType: parseChoice('--cache-type', flags.cacheType, CACHE_TYPES),
     attention: parseChoice('--attention', flags.attention, ATTENTION),
     ...(flags.memory === undefined ? {} : { memory: parseBytes('--memory', flags.memory) }),

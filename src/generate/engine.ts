@@ -23,6 +23,8 @@ export interface EngineOptions {
   readonly batch?: number;
   /** Bytes that the process may take, as far as the engine decides it; default: as much as the backend can hold. */
   readonly memory?: number;
+  /** Bytes of that which others will take on the backend. */
+  readonly reserve?: number;
 }
 
 /** Buffers by the names of a graph's inputs, outputs, weights and states. */
@@ -50,7 +52,8 @@ export class Engine {
     this.cacheType = cacheType;
     this.batch = Math.min(batch, contextSize);
     this.graphs = model.graphs({ cacheType, attention, contextSize });
-    this.budget = Math.min(options.memory ?? Number.POSITIVE_INFINITY, backend.capacity);
+    const { memory = Number.POSITIVE_INFINITY, reserve = 0 } = options;
+    this.budget = Math.min(memory, backend.capacity) - reserve;
     const caches = model.hyper.layers * cacheBytes(model, cacheType, contextSize);
     this.resident = modelBytes(backend, this.graphs) + this.#workBytes() + caches <= this.budget;
   }

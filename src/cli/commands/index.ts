@@ -9,9 +9,11 @@ import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
+import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineMerge, defineSplit } from './split.ts';
+import { defineTokenize } from './tokenize.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -25,9 +27,11 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineImatrix,
   defineQuantize,
   defineDequantize,
+  definePerplexity,
   defineInspect,
   defineCompare,
   defineHash,
+  defineTokenize,
   defineSplit,
   defineMerge,
   defineBench,
