@@ -88,13 +88,18 @@ test('a tape follows its buffers: other caches, other results', async () => {
   expect(await feed(backend, { program, bind: one }, 1, 1)).toEqual(a);
 });
 
-test('a cache that is too short is refused by name before anything runs', async () => {
+test('a cache that is too short is refused by name before anything runs; then the tape is as it was', async () => {
   const backend = await opened;
-  const step = { program: backend.compile(graph), bind: await bindings(backend, 1) };
-  await feed(backend, step, POSITIONS - 1, 1);
-  await expect(backend.run([{ ...step, dims: { T: 1, S: 0, past: POSITIONS } }])).rejects.toThrow(
-    'blk.0: keys: 153856 bytes needed, its buffer has 153600',
+  const bind = await bindings(backend, 1);
+  bind.set('values', backend.alloc(4 * 4 * WIDTH, 'values')); // four positions, where keys have many
+  const step = { program: backend.compile(graph), bind };
+  const before = await feed(backend, step, 3, 1);
+  await expect(backend.run([{ ...step, dims: { T: 1, S: 0, past: 4 } }])).rejects.toThrow(
+    'blk.0: values needs 1280 bytes, its buffer has 1024',
   );
+  expect(await feed(backend, step, 3, 1)).toEqual(before);
+  const keys = await backend.read(bind.get('keys') as Buffer, 4 * 4 * WIDTH, 4 * WIDTH);
+  expect(keys.every((byte) => byte === 0)).toBe(true); // position 4 was never stored
 });
 
 test('a freed buffer is refused by name', async () => {

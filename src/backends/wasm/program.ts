@@ -119,6 +119,7 @@ export class WasmProgram implements Program {
 
   /** Lowers the moving nodes again. @returns false if their commands have another length now. */
   #advance(kept: Lowered, dims: Dims, target: Target): boolean {
+    kept.past = Number.NaN; // an error on the way leaves the tape half new: it must not be taken for whole
     for (const { node, at, length } of kept.moving) {
       const context = new NodeContext(kept.bindings, dims, target, kept.plan);
       const own = commandsOf(node, context);
