@@ -75,6 +75,19 @@ test('600 tokens one by one, on one kept tape, give the last row of one run of 6
   expect(again).toEqual(fresh);
 });
 
+test('one run may hold several steps of a program that differ in their position alone', async () => {
+  const backend = await opened;
+  const program = backend.compile(graph);
+  const bind = await bindings(backend, 1);
+  const step = (past: number): Step => ({ program, bind, dims: { T: 1, S: 0, past } });
+  await feed(backend, { program, bind }, 0, 1);
+  await backend.run([step(1), step(2), step(1)]); // the same row of x at positions 1 and 2
+  const keys = await backend.read(bind.get('keys') as Buffer, 0, 4 * 4 * WIDTH);
+  const row = (position: number) => [...keys.subarray(4 * WIDTH * position, 4 * WIDTH * (position + 1))];
+  expect([row(1), row(2)]).toEqual([row(0), row(0)]);
+  expect(row(3).every((byte) => byte === 0)).toBe(true);
+});
+
 test('a tape follows its buffers: other caches, other results', async () => {
   const backend = await opened;
   const program = backend.compile(graph);
