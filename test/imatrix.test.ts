@@ -1,6 +1,6 @@
 /** `bitmill imatrix` as a user runs it: texts, weights, kills, merging, show, and what is wrong told in one line. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -108,6 +108,51 @@ test('a weight of 3 counts as much as the text three times; both texts are named
 test('token ids are taken as they are, 100 of them as three chunks of 32', async () => {
   done(...RUN, '--tokens', at('ids.txt'), '-o', at('ids.gguf'));
   expect((await read('ids.gguf')).chunkCount).toBe(3);
+});
+
+describe('chats', () => {
+  const CHAT = at('chat.gguf');
+
+  beforeAll(() => {
+    cpSync(path.join(CHECKPOINTS, 'phi3'), at('chat'), { recursive: true });
+    const config = path.join(at('chat'), 'tokenizer_config.json');
+    const template = '{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}';
+    const known = JSON.parse(readFileSync(config, 'utf8')) as object;
+    writeFileSync(config, JSON.stringify({ ...known, chat_template: template }));
+    done('convert', at('chat'), '-o', CHAT, '--dtype', 'f32');
+    const said = 'Name the days of the week, please.';
+    const messages = [
+      { role: 'user', content: said },
+      { role: 'assistant', content: 'Monday, Tuesday.' },
+    ];
+    writeFileSync(at('chats.jsonl'), `${JSON.stringify(messages)}\n${JSON.stringify({ messages })}\n`);
+    writeFileSync(at('rendered.txt'), `user: ${said}\nassistant: Monday, Tuesday.\n`.repeat(2));
+    writeFileSync(at('bad.jsonl'), '[{"role": "user", "content": "x"}]\n{"text": "y"}\n');
+  });
+
+  const run = (...args: readonly string[]) =>
+    bitmill(['imatrix', '-m', CHAT, '-c', '32', '--no-ppl', ...args]);
+
+  test('are rendered through the template of the model', async () => {
+    expect(run('--chat', at('chats.jsonl'), '-o', at('chat.imatrix.gguf')).stderr).not.toContain('error');
+    expect(run('-f', at('rendered.txt'), '-o', at('text.imatrix.gguf')).stderr).not.toContain('error');
+    const [chat, text] = [await read('chat.imatrix.gguf'), await read('text.imatrix.gguf')];
+    expect(chat.datasets).toEqual(['chats.jsonl']);
+    expect(chat.chunkCount).toBeGreaterThan(2);
+    expect(chat.chunkCount).toBe(text.chunkCount);
+  });
+
+  test('that are malformed are an error at their line', () => {
+    const { code, stderr } = run('--chat', at('bad.jsonl'), '-o', at('x.gguf'));
+    expect(code).toBe(3);
+    expect(stderr).toContain('bad.jsonl:2: is no chat');
+  });
+
+  test('need a model with a template', () => {
+    const { code, stderr } = bitmill([...RUN, '--chat', at('chats.jsonl'), '-o', at('x.gguf')]);
+    expect(code).toBe(3);
+    expect(stderr).toContain('has no chat template');
+  });
 });
 
 test('--from goes on from another file: two halves are the whole', async () => {
