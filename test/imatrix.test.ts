@@ -56,6 +56,30 @@ test('a text becomes an importance matrix, its perplexity is told on the way and
   expect(entries.get('blk.1.ffn_down.weight')?.counts).toEqual(Float32Array.of(96));
 });
 
+test('an f16 conversion of a bf16 checkpoint is warned of, the bf16 one is not', () => {
+  const warnings = ['f16', 'bf16'].map((dtype) => {
+    const model = at(`${dtype}.gguf`);
+    done('convert', path.join(CHECKPOINTS, 'phi3'), '-o', model, '--dtype', dtype);
+    const args = [
+      'imatrix',
+      '-m',
+      model,
+      '-c',
+      '32',
+      '--tokens',
+      at('ids.txt'),
+      '-o',
+      at('w.gguf'),
+      '--no-ppl',
+    ];
+    return /warning: .*/.exec(done(...args).stderr)?.[0];
+  });
+  expect(warnings[0]).toMatch(
+    /^warning: f16\.gguf is an f16 conversion of a bf16 checkpoint.*; convert the checkpoint to bf16 or f32 instead/,
+  );
+  expect(warnings[1]).toBeUndefined();
+});
+
 test('--json prints one object', () => {
   const { stdout } = done(...RUN, '-f', at('a.txt'), '--chunks', '2', '-o', at('j.gguf'), '--json');
   expect(JSON.parse(stdout)).toMatchObject({
@@ -189,18 +213,24 @@ describe('a run that is killed', () => {
   const text = ['-f', '', '--save-every', '2', '--chunks', '200'];
   const killed = [...RUN, ...text];
 
-  /** Kills the command with SIGKILL as soon as its partial file has been there for a while. */
-  function kill(output: string, after: number): Promise<void> {
-    const child = spawn(process.execPath, [BIN, ...killed, '-o', output], { stdio: 'ignore' });
+  /** Kills the command as soon as its partial file has been there for a while. @returns what it said. */
+  function kill(output: string, after: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<string> {
+    const child = spawn(process.execPath, [BIN, ...killed, '-o', output], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (data) => {
+      said += data;
+    });
     let since: number | undefined;
     const watch = setInterval(() => {
       since ??= existsSync(`${output}.partial.gguf`) ? Date.now() : undefined;
-      if (since !== undefined && Date.now() - since >= after) child.kill('SIGKILL');
+      if (since !== undefined && Date.now() - since >= after) child.kill(signal);
     }, 2);
     return new Promise((resolve) => {
       child.on('close', () => {
         clearInterval(watch);
-        resolve();
+        resolve(said);
       });
     });
   }
@@ -221,6 +251,13 @@ describe('a run that is killed', () => {
     expect(JSON.parse(stdout).resumed_chunks).toBeGreaterThan(0);
     expect(readFileSync(output)).toEqual(readFileSync(at('calm.gguf')));
     expect(existsSync(`${output}.partial.gguf`)).toBe(false);
+  });
+
+  test('by Ctrl-C says how to go on', async () => {
+    const output = at('stopped.gguf');
+    expect(await kill(output, 0, 'SIGINT')).toMatch(
+      /\nstopped; the same command goes on after chunk \d+ \(\S+stopped\.gguf\.partial\.gguf\)\n$/,
+    );
   });
 
   test('is not mixed with another: the error says what differs, --restart starts afresh', async () => {

@@ -168,14 +168,14 @@ class ImportanceRun {
     let saved = resumed;
     const narrator = new Narrator(this.#total, quiet);
     const release = onInterrupt(partial.file, () => saved);
-    narrator.progress.start('importance', this.#total * chunkSize, 'tokens');
+    narrator.progress.start('importance', (this.#total - resumed) * chunkSize, 'tokens');
     const save = async (reached: CollectState): Promise<void> => {
       if (reached.chunksDone === this.#total) return;
       await partial.save(reached, this.#sum(reached).finish('', 'gguf'));
       saved = reached.chunksDone;
     };
     try {
-      await collectImportance(this.#engine, this.#groups, this.#options(narrator, save), state);
+      await collectImportance(this.#engine, this.#groups, this.#options(narrator, save, resumed), state);
       const matrix = this.#sum(state).finish(output, form);
       await writeImportanceFile(output, matrix);
       await partial.remove();
@@ -191,7 +191,12 @@ class ImportanceRun {
     return runIdentity(this.#engine, [chunkSize, processOutput, perplexity]);
   }
 
-  #options(narrator: Narrator, save: (state: CollectState) => Promise<void>): CollectOptions {
+  /** @param resumed chunks of an earlier run: its pace says nothing of this one's. */
+  #options(
+    narrator: Narrator,
+    save: (state: CollectState) => Promise<void>,
+    resumed: number,
+  ): CollectOptions {
     const { chunkSize, processOutput, perplexity, saveEvery } = this.#settings;
     return {
       chunkSize,
@@ -199,7 +204,7 @@ class ImportanceRun {
       perplexity,
       ...(saveEvery > 0 ? { saveEvery, save } : {}),
       onPerplexity: (chunk, soFar) => narrator.perplexity(chunk, soFar),
-      progress: (done) => narrator.tokens(done),
+      progress: (done) => narrator.tokens(done - resumed * chunkSize),
     };
   }
 
