@@ -112,6 +112,19 @@ test('without -o the output has the name of the model; without --ppl none is pri
   });
 });
 
+test('with the least memory, which means layer by layer, and with more threads: the same bytes', () => {
+  const run = (output: string, ...more: readonly string[]) =>
+    bitmill([...RUN, '-f', at('a.txt'), '--chunks', '5', '-o', at(output), ...more]);
+  const least = /needs at least (\d+) bytes/.exec(run('x.gguf', '--memory', '1').stderr)?.[1] ?? '';
+  expect(Number(least)).toBeGreaterThan(0);
+  const settings = [[], ['--memory', least], ['--threads', '2', '--save-every', '0'], ['--save-every', '2']];
+  const files = settings.map((more, i) => {
+    expect(run(`same${i}.gguf`, ...more).code).toBe(0);
+    return readFileSync(at(`same${i}.gguf`));
+  });
+  for (const file of files) expect(file).toEqual(files[0]);
+});
+
 test('a weight of 3 counts as much as the text three times; both texts are named', async () => {
   const limit = ['--chunks', '2', '--no-ppl'];
   const [a, b] = [at('a.txt'), at('b.txt')];
