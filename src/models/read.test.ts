@@ -100,6 +100,11 @@ const REFUSED: readonly (readonly [string, Changes, string])[] = [
     'phi3.rope.scaling.factor is NaN; above 0 is allowed',
   ],
   [
+    'a rope base of 0',
+    { metadata: { 'phi3.rope.freq_base': f32(0) } },
+    'phi3.rope.freq_base is 0; above 0 is allowed',
+  ],
+  [
     'LongRoPE factors for half of the contexts',
     { without: ['rope_factors_short.weight'] },
     'rope_factors_short.weight is missing, but there is rope_factors_long.weight',
@@ -123,6 +128,11 @@ describe('a file is refused for', () => {
       message: `phi3-longrope-gqa.gguf: ${message}`,
     });
   });
+});
+
+test('a rope factor of 0 is refused with the tensor that holds it', async () => {
+  const zeros: GgufFile = { ...phi3, read: async ({ bytes }) => new Uint8Array(bytes) };
+  await expect(readModel(zeros)).rejects.toThrow('rope_factors_long.weight holds 0; above 0 is allowed');
 });
 
 test('the numbers of a model are those of its file', async () => {

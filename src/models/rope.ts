@@ -5,10 +5,7 @@
  * factor from a tensor (Llama 3, LongRoPE), or multiply cosine and sine (yarn, LongRoPE). All in f64, rounded to f32 at
  * the end.
  */
-import { inputError } from '../core/index.ts';
 import type { RopeTable } from './language-model.ts';
-import type { Sizes } from './sizes.ts';
-import type { ModelReader } from './tensors.ts';
 
 /** R/2 frequencies in radians a position, and what cosine and sine are multiplied by. */
 export interface Frequencies {
@@ -67,85 +64,5 @@ export function ropeTable({ values, magnitude }: Frequencies): RopeTable {
   return {
     rotated: 2 * pairs,
     angles: (from, count) => ({ cos: fill(from, count, Math.cos), sin: fill(from, count, Math.sin) }),
-  };
-}
-
-function slowed(plain: Float64Array, { factor }: YarnSettings): Frequencies {
-  return { values: plain.map((frequency) => frequency / factor), magnitude: 1 };
-}
-
-/**
- * The methods that `rope.scaling.type` names. LongRoPE's factors are tensors, used whatever the type says; a plain
- * factor beside them slows all pairs, as in llama.cpp. Yarn's own numbers are read as transformers means them
- * (llama.cpp takes its defaults instead).
- */
-const SCALINGS: Readonly<Record<string, (plain: Float64Array, settings: YarnSettings) => Frequencies>> = {
-  none: (plain) => ({ values: plain, magnitude: 1 }),
-  linear: slowed,
-  yarn: yarnFrequencies,
-  longrope: slowed,
-};
-
-function readScaled(reader: ModelReader, { rotated, contextLength }: Sizes): Frequencies {
-  const base = reader.number('rope.freq_base', 10000);
-  if (!(base > 1) || !Number.isFinite(base))
-    reader.refuse('rope.freq_base', `is ${base}; above 1 is allowed`);
-  // Files without a type but with a factor mean linear scaling, the older key too.
-  const type = reader.text('rope.scaling.type') ?? 'linear';
-  const stated = reader.number('rope.scaling.factor', reader.number('rope.scale_linear', 1));
-  const factor = stated === 0 ? 1 : stated;
-  if (!(factor > 0) || !Number.isFinite(factor)) {
-    reader.refuse('rope.scaling.factor', `is ${stated}; above 0 is allowed`);
-  }
-  const known = Object.keys(SCALINGS);
-  if (!known.includes(type)) {
-    reader.refuse('rope.scaling.type', `is "${type.slice(0, 40)}"; known are ${known.join(', ')}`);
-  }
-  return SCALINGS[type](plainFrequencies(rotated, base), {
-    base,
-    factor,
-    originalContext: reader.number('rope.scaling.original_context_length', contextLength),
-    betaFast: reader.number('rope.scaling.yarn_beta_fast', 32),
-    betaSlow: reader.number('rope.scaling.yarn_beta_slow', 1),
-    extrapolation: reader.number('rope.scaling.yarn_ext_factor', 1),
-    magnitude: reader.number('rope.scaling.yarn_attn_factor', 0),
-  });
-}
-
-/** LongRoPE's two sets of factors. @throws input error: one without the other. */
-async function readLongRope(
-  reader: ModelReader,
-  pairs: number,
-): Promise<[Float32Array, Float32Array] | undefined> {
-  const [longName, shortName] = ['rope_factors_long.weight', 'rope_factors_short.weight'];
-  const long = await reader.values(longName, pairs);
-  const short = await reader.values(shortName, pairs);
-  if (long && short) return [long, short];
-  if (!long && !short) return undefined;
-  const [missing, there] = long ? [shortName, longName] : [longName, shortName];
-  throw inputError(reader.file.name, `${missing} is missing, but there is ${there}`);
-}
-
-/**
- * The rotation of a file's model, by the context size that a sequence may have.
- * LongRoPE: the long factors serve contexts longer than the one trained first, the short ones the others.
- * @throws input error: an unknown scaling, or factors that are missing or of the wrong number.
- */
-export async function readRope(
-  reader: ModelReader,
-  sizes: Sizes,
-): Promise<(contextSize: number) => RopeTable> {
-  const pairs = sizes.rotated / 2;
-  const { values, magnitude } = readScaled(reader, sizes);
-  const always = await reader.values('rope_freqs.weight', pairs);
-  const byLength = await readLongRope(reader, pairs);
-  const original = reader.number('rope.scaling.original_context_length', sizes.contextLength);
-  const attention = reader.number('rope.scaling.attn_factor', 1);
-  return (contextSize) => {
-    const factors = always ?? byLength?.[contextSize > original ? 0 : 1];
-    return ropeTable({
-      values: values.map((frequency, i) => frequency / (factors?.[i] ?? 1)),
-      magnitude: magnitude * attention,
-    });
   };
 }

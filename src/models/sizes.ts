@@ -86,6 +86,6 @@ export function readSizes(reader: ModelReader): Sizes {
     window: whole(reader, 'attention.sliding_window', [0, MAX_CONTEXT], 0),
     feedForward: whole(reader, 'feed_forward_length', [1, MAX_WIDTH]),
     rotated,
-    epsilon: reader.number('attention.layer_norm_rms_epsilon'),
+    epsilon: reader.positive('attention.layer_norm_rms_epsilon'),
   };
 }

@@ -153,3 +153,17 @@ test('threads that wait for work do not keep the process alive', () => {
   });
   expect({ stdout, stderr, status }).toEqual({ stdout: 'idle\n', stderr: '', status: 0 });
 });
+
+test('no threads, or half a thread, is an error of usage', async () => {
+  for (const threads of [0, 1.5, Number.NaN]) {
+    await expect(wasmBackend({ threads, spawn: spawnEngineThread })).rejects.toThrow('at least 1 is needed');
+  }
+  await expect(wasmBackend({ threads: 2 })).rejects.toThrow('2 threads need a way to spawn them');
+});
+
+test('an engine on the calling thread refuses work once it is closed', async () => {
+  const backend = await wasmBackend();
+  const { step } = additions(backend, 1);
+  await backend.close();
+  await expect(backend.run([step])).rejects.toThrow('the engine is closed');
+});

@@ -9,6 +9,7 @@ import { PANEL_COLS, PANEL_ROWS, expandPanel } from './panel.as';
 import { WIDE, recordBytes } from './records.as';
 import { tileNarrow1, tileNarrow2 } from './tile-narrow.as';
 import { tileWide1, tileWide2 } from './tile-wide.as';
+import { claim } from './work.as';
 
 /**
  * y[t, n] = sum over k of x[t, k] w[n, k].
@@ -21,9 +22,7 @@ export function matmul_int(
   records: usize, tokens: i32, y: usize, yStride: usize,
 ): void {
   const rowBytes = <usize>(cols / blockSize) * blockBytes;
-  while (true) {
-    const piece = atomic.add<i32>(counter, 1) * PANEL_ROWS;
-    if (piece >= rows) return;
+  for (let piece = claim(counter) * PANEL_ROWS; piece < rows; piece = claim(counter) * PANEL_ROWS) {
     const count = min(rows - piece, PANEL_ROWS);
     const source = weights + <usize>piece * rowBytes;
     const out = y + (<usize>piece << 2);

@@ -6,6 +6,7 @@
 import { PANEL_COLS } from './panel.as';
 import { WIDE, recordAt, recordBytes } from './records.as';
 import { rowNarrow1, rowWide1 } from './rows-int.as';
+import { claim } from './work.as';
 
 /** Rows that a thread claims at a time. */
 const PIECE: i32 = 16;
@@ -19,9 +20,7 @@ export function matvec_int(
   weights: usize, rows: i32, cols: i32, slot: i32, blockBytes: i32, blockSize: i32, group: i32, mins: i32,
   records: usize, tokens: i32, y: usize, yStride: usize,
 ): void {
-  while (true) {
-    const piece = atomic.add<i32>(counter, 1) * PIECE;
-    if (piece >= rows) return;
+  for (let piece = claim(counter) * PIECE; piece < rows; piece = claim(counter) * PIECE) {
     let from = weights + <usize>piece * (cols / blockSize) * blockBytes;
     for (let row = piece, end = min(rows, piece + PIECE); row < end; row++) {
       for (let col = 0; col < cols; col += PANEL_COLS) {

@@ -1,12 +1,12 @@
 /**
  * What the products of one token share. A weight is multiplied as it is unpacked, without a panel in between: a row at
- * a time, its integers summed exactly over a block of 256, then the same float step as in tile-wide.as.ts, in the
+ * a time, its integers summed exactly over a block of 256, then the same float step as in rows-int.as.ts, in the
  * same order: the bits are those of the token in a batch.
  */
-import { WIDE_SCALE, WIDE_SUMS } from './records.as';
+import { WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './records.as';
 
-/** Weight rows that a thread claims at a time. */
-export const ROWS: i32 = 16;
+/** Bytes from a group's record to the next one's: records of two tokens alternate. */
+export const STEP: usize = 2 * WIDE_RECORD;
 
 /** Sum of the lanes. */
 export function laneSum(v: v128): i32 {

@@ -1,17 +1,16 @@
-/** One token times Q2_K, Q3_K and IQ4_XS weights: y[n] = sum over k of x[k] w[n, k]. */
+/** Rows of Q2_K, Q3_K and IQ4_XS blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
-import { blockStep, dotSigned, dotUnsigned, minStep, ROWS } from './single.as';
-import { claim } from './work.as';
+import { blockStep, dotSigned, dotUnsigned, minStep, STEP } from './single.as';
 
 /** 16 weights of Q2_K, whose scale is a low nibble. */
 function scaledDot(codes: v128, x: usize, packed: usize): v128 {
   return i32x4.mul(dotUnsigned(codes, x), i32x4.splat(<i32>load<u8>(packed) & 15));
 }
 
-function q2_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
+export function q2_k_row(src: usize, blocks: i32, record: usize): f32 {
   const three = i8x16.splat(3);
   let sum: f32 = 0;
-  for (; blocks > 0; blocks--, src += 84, record += step) {
+  for (; blocks > 0; blocks--, src += 84, record += STEP) {
     let total = i32x4.splat(0);
     for (let part: usize = 0; part < 4; part++) {
       const packed = src + ((part >> 1) << 3) + (part & 1);
@@ -29,19 +28,6 @@ function q2_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
   return sum;
 }
 
-export function q2_k_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, step: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 84;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), q2_k_row(weights + <usize>row * rowBytes, blocks, record, step));
-    }
-  }
-}
-
 /** Four bytes in each of which are four 2-bit fields: field `k` of all. */
 function fields(bytes: u32, k: u32): u64 {
   return <u64>((bytes >> (2 * k)) & 0x03030303);
@@ -54,10 +40,10 @@ function highDot(q: v128, high: v128, bit: i32, scale: u64, x: usize): v128 {
   return i32x4.mul(dotSigned(v128.or(q, less), x), i32x4.splat(<i32>(scale & 255) - 32));
 }
 
-function q3_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
+export function q3_k_row(src: usize, blocks: i32, record: usize): f32 {
   const three = i8x16.splat(3);
   let sum: f32 = 0;
-  for (; blocks > 0; blocks--, src += 110, record += step) {
+  for (; blocks > 0; blocks--, src += 110, record += STEP) {
     const low = load<u64>(src, 96);
     const high = load<u32>(src, 104);
     let total = i32x4.splat(0);
@@ -82,24 +68,11 @@ function q3_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
   return sum;
 }
 
-export function q3_k_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, step: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 110;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), q3_k_row(weights + <usize>row * rowBytes, blocks, record, step));
-    }
-  }
-}
-
-function iq4_xs_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
+export function iq4_xs_row(src: usize, blocks: i32, record: usize): f32 {
   const nibble = i8x16.splat(15);
   const values = i8x16(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
   let sum: f32 = 0;
-  for (; blocks > 0; blocks--, src += 136, record += step) {
+  for (; blocks > 0; blocks--, src += 136, record += STEP) {
     let low = load<u32>(src, 4);
     let high = <u32>load<u16>(src, 2) << 4;
     let total = i32x4.splat(0);
@@ -114,17 +87,4 @@ function iq4_xs_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
     sum += blockStep(record, f16ToF32(load<u16>(src)), total);
   }
   return sum;
-}
-
-export function iq4_xs_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, step: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 136;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), iq4_xs_row(weights + <usize>row * rowBytes, blocks, record, step));
-    }
-  }
 }

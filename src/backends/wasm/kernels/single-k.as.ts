@@ -1,15 +1,13 @@
-/** One token times Q4_K, Q5_K and Q6_K weights: y[n] = sum over k of x[k] w[n, k]. */
+/** Rows of Q4_K, Q5_K and Q6_K blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { minBytes, scaleBytes } from '../../../quants/expand/six-bit.as';
 import { WIDE_SUMS } from './records.as';
-import { blockStep, dotUnsigned, minStep, ROWS } from './single.as';
-import { claim } from './work.as';
+import { blockStep, dotUnsigned, minStep, STEP } from './single.as';
 
-/** A row of Q4_K blocks. @param record the token's first record. @param step bytes from record to record. */
-function q4_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
+export function q4_k_row(src: usize, blocks: i32, record: usize): f32 {
   const nibble = i16x8.splat(15);
   let sum: f32 = 0;
-  for (; blocks > 0; blocks--, src += 144, record += step) {
+  for (; blocks > 0; blocks--, src += 144, record += STEP) {
     let scale = scaleBytes(src + 4);
     let total = i32x4.splat(0);
     let x = record;
@@ -35,24 +33,11 @@ function q4_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
   return sum;
 }
 
-export function q4_k_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, step: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 144;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), q4_k_row(weights + <usize>row * rowBytes, blocks, record, step));
-    }
-  }
-}
-
-function q5_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
+export function q5_k_row(src: usize, blocks: i32, record: usize): f32 {
   const nibble = i8x16.splat(15);
   const fifth = i8x16.splat(16);
   let sum: f32 = 0;
-  for (; blocks > 0; blocks--, src += 176, record += step) {
+  for (; blocks > 0; blocks--, src += 176, record += STEP) {
     let scale = scaleBytes(src + 4);
     let total = i32x4.splat(0);
     let x = record;
@@ -89,29 +74,16 @@ function q5_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
   return sum;
 }
 
-export function q5_k_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, step: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 176;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), q5_k_row(weights + <usize>row * rowBytes, blocks, record, step));
-    }
-  }
-}
-
 /** Products of 16 codes times their scale. */
 function scaledDot(codes: v128, x: usize, scale: usize): v128 {
   return i32x4.mul(dotUnsigned(codes, x), i32x4.splat(<i32>load<i8>(scale)));
 }
 
-function q6_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
+export function q6_k_row(src: usize, blocks: i32, record: usize): f32 {
   const nibble = i8x16.splat(15);
   const upper = i8x16.splat(0x30);
   let sum: f32 = 0;
-  for (; blocks > 0; blocks--, src += 210, record += step) {
+  for (; blocks > 0; blocks--, src += 210, record += STEP) {
     // Codes count from 0 here; the 32 that each has too much is taken from the sums of 16 activations.
     const factors = v128.load(src, 192);
     const low = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(factors), v128.load(record, WIDE_SUMS));
@@ -138,17 +110,4 @@ function q6_k_row(src: usize, blocks: i32, record: usize, step: usize): f32 {
     sum += blockStep(record, f16ToF32(load<u16>(src, 208)), total);
   }
   return sum;
-}
-
-export function q6_k_single(
-  thread: i32, threads: i32, scratch: usize, counter: usize,
-  weights: usize, rows: i32, cols: i32, record: usize, step: usize, y: usize,
-): void {
-  const blocks = cols >> 8;
-  const rowBytes = <usize>blocks * 210;
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first; row < min(rows, first + ROWS); row++) {
-      store<f32>(y + (<usize>row << 2), q6_k_row(weights + <usize>row * rowBytes, blocks, record, step));
-    }
-  }
 }
