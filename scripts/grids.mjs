@@ -37,9 +37,9 @@ function constant(name, doc, size, bytes) {
 export async function writeGrids() {
   const data = moduleAddress('src/quants/codebooks.data.ts');
   const books = await import(moduleAddress('src/quants/codebooks.ts', { './codebooks.data.ts': data }));
-  const signs = Array.from({ length: 128 }, (_, stored) =>
-    Array.from({ length: 8 }, (_, k) => ((books.signMask(stored) >> k) & 1 ? -1 : 1)),
-  );
+  const factors = (mask) => Array.from({ length: 8 }, (_, k) => ((mask >> k) & 1 ? -1 : 1));
+  const masks = Array.from({ length: 256 }, (_, mask) => mask);
+  const even = masks.slice(0, 128).flatMap((stored) => factors(books.signMask(stored)));
   const point = 'Values of a point, a byte each.';
   const text = [
     '/** Made by scripts/grids.mjs from codebooks.ts; not kept in the repository. */',
@@ -54,7 +54,15 @@ export async function writeGrids() {
       8,
       books.iq1Grid().values.map((v) => 8 * v),
     ),
-    constant('EVEN_SIGNS', 'Factors +-1 of 8 weights by the 7 stored bits, a byte each.', 8, signs.flat()),
+    '/** The shift of 8 points, i16 lanes: of a clear bit at 0, of a set one at 16. */',
+    'export const IQ1_SHIFTS: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1], 64);\n',
+    constant('EVEN_SIGNS', 'Factors +-1 of 8 weights by the 7 stored bits, a byte each.', 8, even),
+    constant(
+      'FREE_SIGNS',
+      'Factors +-1 of 8 weights by their 8 bits, a byte each.',
+      8,
+      masks.flatMap(factors),
+    ),
   ].join('\n');
   if (!existsSync(OUT) || readFileSync(OUT, 'utf8') !== text) writeFileSync(OUT, text);
 }

@@ -1,6 +1,6 @@
 /** The reference backend against formulas written down once more, straight from the definitions, in f64. */
 import { describe, expect, test } from 'vitest';
-import type { CacheType, GraphBuilder, Value } from '../graph/index.ts';
+import { type CacheType, type GraphBuilder, type Value, withSquareSums } from '../graph/index.ts';
 import { decode, FORMATS } from '../quants/index.ts';
 import { bufferCases } from './backend.cases.ts';
 import { referenceBackend } from './reference.ts';
@@ -215,3 +215,15 @@ describe.each(['f32', 'f16', 'q8_0'] as const)(
     });
   },
 );
+
+test('square_sum: a product on the way, sums of two runs are those of all rows', async () => {
+  const w = testWeight('w', FORMATS.F32, [3, 2]);
+  const runs = [
+    { dims: dims(2), inputs: { x: Float32Array.of(1, 2, 3, 4, 5, 6) } },
+    { dims: dims(1, 0, 2), inputs: { x: Float32Array.of(7, 8, 9) } },
+  ];
+  const one = testCase([w], runs, (g) => g.output('out', g.matmul(g.input('x', 'T', 3), w)));
+  const collecting = { ...one, graph: withSquareSums(one.graph, () => true) };
+  expect(await outOf(collecting, 'w.in_sum2')).toEqual([1 + 16 + 49, 4 + 25 + 64, 9 + 36 + 81]);
+  expect(await outOf(collecting)).toEqual(await outOf(one));
+});

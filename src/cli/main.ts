@@ -11,6 +11,8 @@ function buildProgram(): Command {
     .description('Mill language models down to a few bits per weight.')
     .version(VERSION)
     .showHelpAfterError('(see bitmill COMMAND --help)')
+    // What follows the name of a command, or of a command of a command, is its own.
+    .enablePositionalOptions()
     .exitOverride();
   const run = async (args: readonly string[]) =>
     void (await buildProgram().parseAsync(args, { from: 'user' }));

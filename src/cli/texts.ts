@@ -34,18 +34,25 @@ export async function parseWeighted(option: string, text: string): Promise<Weigh
   return { file: match[1], weight };
 }
 
-/** Offset of the first byte that is not UTF-8. */
+/** Whether bytes are UTF-8; with `stream`, the last character may be unfinished. */
+function isUtf8(bytes: Uint8Array, stream: boolean): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Offset of the first character that is not UTF-8, of bytes that are not. */
 function firstBadByte(bytes: Uint8Array): number {
   let [good, bad] = [0, bytes.length];
   while (bad - good > 1) {
     const middle = Math.floor((good + bad) / 2);
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
-      good = middle;
-    } catch {
-      bad = middle;
-    }
+    if (isUtf8(bytes.subarray(0, middle), true)) good = middle;
+    else bad = middle;
   }
+  while (!isUtf8(bytes.subarray(0, good), false)) good--;
   return good;
 }
 

@@ -56,15 +56,19 @@ if (typeof oracle === 'string') {
   }
 
   describe('logits of random models, against transformers in f32', () => {
-    it.each(['phi3', 'phi3-longrope-gqa', 'llama-gqa-tied', 'llama3-rope-bias'])(
-      '%s: within 1e-5 from f32, the same from bf16 within what llama.cpp rounds',
-      async (model) => {
-        const checkpoint = await openCheckpoint(folderFiles(path.join(FIXTURES, model)));
-        expect(compare(await write(checkpoint, 'f32', model), model)).toBeLessThan(1e-5);
-        expect(compare(await write(checkpoint, 'auto', model), model)).toBeLessThan(0.03);
-        await checkpoint.close();
-      },
-    );
+    it.each([
+      'phi3',
+      'phi3-longrope-gqa',
+      'phi4-partial-tied',
+      'llama-gqa-tied',
+      'llama3-rope-bias',
+      'llama-yarn',
+    ])('%s: within 1e-5 from f32, the same from bf16 within what llama.cpp rounds', async (model) => {
+      const checkpoint = await openCheckpoint(folderFiles(path.join(FIXTURES, model)));
+      expect(compare(await write(checkpoint, 'f32', model), model)).toBeLessThan(1e-5);
+      expect(compare(await write(checkpoint, 'auto', model), model)).toBeLessThan(0.03);
+      await checkpoint.close();
+    });
 
     it('f16 loads too', async () => {
       const checkpoint = await openCheckpoint(folderFiles(path.join(FIXTURES, 'llama-gqa-tied')));

@@ -6,7 +6,7 @@ import { usageError } from '../core/index.ts';
 import { type Graph, GraphBuilder, type RopeStyle, type TensorLike, type Value } from '../graph/index.ts';
 import type { Architecture, GraphOptions, ModelGraphs } from './language-model.ts';
 import { Layer } from './layer.ts';
-import { readRope } from './rope.ts';
+import { readRope } from './rope-settings.ts';
 import { readSizes, type Sizes } from './sizes.ts';
 import { ModelReader } from './tensors.ts';
 

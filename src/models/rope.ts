@@ -6,8 +6,6 @@
  * the end.
  */
 import type { RopeTable } from './language-model.ts';
-import type { Sizes } from './sizes.ts';
-import type { ModelReader } from './tensors.ts';
 
 /** R/2 frequencies in radians a position, and what cosine and sine are multiplied by. */
 export interface Frequencies {
@@ -30,6 +28,8 @@ export interface YarnSettings {
   readonly betaSlow: number;
   /** 1: as the paper; 0: linear scaling for all pairs. */
   readonly extrapolation: number;
+  /** What cosine and sine are multiplied by; 0: as the paper. */
+  readonly magnitude: number;
 }
 
 /**
@@ -37,7 +37,7 @@ export interface YarnSettings {
  * are blended; attention is sharpened by 0.1 ln(factor) + 1.
  */
 export function yarnFrequencies(plain: Float64Array, settings: YarnSettings): Frequencies {
-  const { base, factor, originalContext, betaFast, betaSlow, extrapolation } = settings;
+  const { base, factor, originalContext, betaFast, betaSlow, extrapolation, magnitude } = settings;
   const rotated = 2 * plain.length;
   /** The pair that turns `turns` times within the trained context. */
   const pairOf = (turns: number): number =>
@@ -49,7 +49,8 @@ export function yarnFrequencies(plain: Float64Array, settings: YarnSettings): Fr
     const keep = (1 - slow) * extrapolation;
     return frequency * (keep + (1 - keep) / factor);
   });
-  return { values, magnitude: extrapolation === 0 || factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1 };
+  const paper = extrapolation === 0 || factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
+  return { values, magnitude: magnitude || paper };
 }
 
 /** Positions a table is asked for are few a call; cosines and sines are computed, not stored. */
@@ -63,61 +64,5 @@ export function ropeTable({ values, magnitude }: Frequencies): RopeTable {
   return {
     rotated: 2 * pairs,
     angles: (from, count) => ({ cos: fill(from, count, Math.cos), sin: fill(from, count, Math.sin) }),
-  };
-}
-
-/** The methods that `rope.scaling.type` names. LongRoPE's factors are tensors, used whatever the type says. */
-const SCALINGS: Readonly<Record<string, (plain: Float64Array, settings: YarnSettings) => Frequencies>> = {
-  none: (plain) => ({ values: plain, magnitude: 1 }),
-  linear: (plain, { factor }) => ({ values: plain.map((frequency) => frequency / factor), magnitude: 1 }),
-  yarn: yarnFrequencies,
-  longrope: (plain) => ({ values: plain, magnitude: 1 }),
-};
-
-function readScaled(reader: ModelReader, { rotated, contextLength }: Sizes): Frequencies {
-  const base = reader.number('rope.freq_base', 10000);
-  if (!(base > 1) || !Number.isFinite(base))
-    reader.refuse('rope.freq_base', `is ${base}; above 1 is allowed`);
-  // Files without a type but with a factor mean linear scaling, the older key too.
-  const type = reader.text('rope.scaling.type') ?? 'linear';
-  const factor = reader.number('rope.scaling.factor', reader.number('rope.scale_linear', 1)) || 1;
-  if (!(factor > 0) || !Number.isFinite(factor)) {
-    reader.refuse('rope.scaling.factor', `is ${factor}; above 0 is allowed`);
-  }
-  const known = Object.keys(SCALINGS);
-  if (!known.includes(type)) {
-    reader.refuse('rope.scaling.type', `is "${type.slice(0, 40)}"; known are ${known.join(', ')}`);
-  }
-  return SCALINGS[type](plainFrequencies(rotated, base), {
-    base,
-    factor,
-    originalContext: reader.number('rope.scaling.original_context_length', contextLength),
-    betaFast: reader.number('rope.scaling.yarn_beta_fast', 32),
-    betaSlow: reader.number('rope.scaling.yarn_beta_slow', 1),
-    extrapolation: reader.number('rope.scaling.yarn_ext_factor', 1),
-  });
-}
-
-/**
- * The rotation of a file's model, by the context size that a sequence may have.
- * LongRoPE: the long factors serve contexts longer than the one trained first, the short ones the others.
- * @throws input error: an unknown scaling, or factors that are missing or of the wrong number.
- */
-export async function readRope(
-  reader: ModelReader,
-  sizes: Sizes,
-): Promise<(contextSize: number) => RopeTable> {
-  const { values, magnitude } = readScaled(reader, sizes);
-  const factors = await reader.values('rope_freqs.weight', sizes.rotated / 2);
-  const long = factors ?? (await reader.values('rope_factors_long.weight', sizes.rotated / 2));
-  const short = factors ?? (await reader.values('rope_factors_short.weight', sizes.rotated / 2));
-  const original = reader.number('rope.scaling.original_context_length', sizes.contextLength);
-  const attention = reader.number('rope.scaling.attn_factor', 1);
-  return (contextSize) => {
-    const chosen = contextSize > original ? long : short;
-    return ropeTable({
-      values: values.map((frequency, i) => frequency / (chosen?.[i] ?? 1)),
-      magnitude: magnitude * attention,
-    });
   };
 }

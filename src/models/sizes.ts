@@ -16,10 +16,18 @@ export interface Sizes extends HyperParameters {
 /** Largest width believed, of the model or its feed-forward network. */
 const MAX_WIDTH = 2 ** 24;
 
-function whole(reader: ModelReader, name: string, most: number, fallback?: number): number {
+/** Longest context believed. */
+const MAX_CONTEXT = 2 ** 28;
+
+function whole(
+  reader: ModelReader,
+  name: string,
+  [least, most]: readonly [number, number],
+  fallback?: number,
+): number {
   const value = reader.number(name, fallback);
-  if (!Number.isSafeInteger(value) || value < 1 || value > most) {
-    reader.refuse(name, `is ${value}; 1 to ${most} is allowed`);
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    reader.refuse(name, `is ${value}; ${least} to ${most} is allowed`);
   }
   return value;
 }
@@ -56,28 +64,28 @@ function readVocabulary({ file }: ModelReader): number {
 
 /** @throws input error: a number is missing, impossible, or contradicts another. */
 export function readSizes(reader: ModelReader): Sizes {
-  const width = whole(reader, 'embedding_length', MAX_WIDTH);
-  const heads = whole(reader, 'attention.head_count', 65536);
-  const kvHeads = whole(reader, 'attention.head_count_kv', heads, heads);
+  const width = whole(reader, 'embedding_length', [1, MAX_WIDTH]);
+  const heads = whole(reader, 'attention.head_count', [1, 65536]);
+  const kvHeads = whole(reader, 'attention.head_count_kv', [1, heads], heads);
   if (heads % kvHeads !== 0) {
     reader.refuse('attention.head_count_kv', `is ${kvHeads}, which does not divide head_count ${heads}`);
   }
   const experts = reader.number('expert_count', 0);
   if (experts > 0) reader.refuse('expert_count', `is ${experts}; mixtures of experts cannot be run`);
   const headSize = readHeadSize(reader, width, heads);
-  const rotated = whole(reader, 'rope.dimension_count', headSize, headSize);
+  const rotated = whole(reader, 'rope.dimension_count', [1, headSize], headSize);
   if (rotated % 2 !== 0) reader.refuse('rope.dimension_count', `is ${rotated}, which is odd`);
   return {
-    layers: whole(reader, 'block_count', 512),
+    layers: whole(reader, 'block_count', [1, 512]),
     width,
     vocabulary: readVocabulary(reader),
     heads,
     kvHeads,
     headSize,
-    contextLength: whole(reader, 'context_length', 2 ** 28),
-    window: reader.number('attention.sliding_window', 0),
-    feedForward: whole(reader, 'feed_forward_length', MAX_WIDTH),
+    contextLength: whole(reader, 'context_length', [1, MAX_CONTEXT]),
+    window: whole(reader, 'attention.sliding_window', [0, MAX_CONTEXT], 0),
+    feedForward: whole(reader, 'feed_forward_length', [1, MAX_WIDTH]),
     rotated,
-    epsilon: reader.number('attention.layer_norm_rms_epsilon'),
+    epsilon: reader.positive('attention.layer_norm_rms_epsilon'),
   };
 }

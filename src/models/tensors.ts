@@ -39,6 +39,20 @@ export class ModelReader {
     return getNumber(metadata, this.key(name), place) ?? fallback;
   }
 
+  /** A finite hyper-parameter above 0. @throws input error: absent with no fallback, or none of these. */
+  positive(name: string, fallback?: number): number {
+    const value = this.number(name, fallback);
+    if (!(value > 0 && Number.isFinite(value))) this.refuse(name, `is ${value}; above 0 is allowed`);
+    return value;
+  }
+
+  /** A hyper-parameter from `least` to `most`. @throws input error: absent with no fallback, or beyond. */
+  between(name: string, [least, most]: readonly [number, number], fallback?: number): number {
+    const value = this.number(name, fallback);
+    if (!(value >= least && value <= most)) this.refuse(name, `is ${value}; ${least} to ${most} is allowed`);
+    return value;
+  }
+
   text(name: string): string | undefined {
     return getString(this.file.metadata, this.key(name), this.file.name);
   }

@@ -9,7 +9,7 @@ const ENTRY = import.meta.url.endsWith('.ts')
 
 /** A thread keeps the process alive while it owes an answer, not while it waits for work. */
 export const spawnEngineThread: SpawnThread = () => {
-  const worker = new Worker(ENTRY);
+  const worker = new Worker(ENTRY, { execArgv: [] }); // the program's own flags need not suit it
   worker.unref();
   let cause: string | undefined;
   let expected = false;

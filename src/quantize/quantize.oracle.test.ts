@@ -222,7 +222,7 @@ describe.skipIf(skip !== undefined).each(['a-phi3', 'b-llama'])('%s quantized by
     if (typeof oracle === 'string') return;
     const quantize = (imatrix: string) => {
       const out = path.join(ROOT, 'peer.gguf');
-      oracle.quantizeFile(fixture(model, 'gguf'), out, 'Q4_K_S', { imatrix });
+      oracle.quantizeFile(fixture(model, 'gguf'), out, 'Q4_K_S', { imatrixFile: imatrix });
       return readFileSync(out);
     };
     const original = fixture(model, 'imatrix.gguf');

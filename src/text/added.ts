@@ -22,7 +22,8 @@ export const SPACES = {
   unicode: /\p{White_Space}/u,
 } as const satisfies Record<string, RegExp>;
 
-const WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
+const WORD_BEFORE = /[\p{L}\p{M}\p{N}\p{Pc}]$/u;
+const WORD_BEHIND = /^[\p{L}\p{M}\p{N}\p{Pc}]/u;
 
 /** Largest number of different first code units. */
 const UNITS = 1 << 16;
@@ -71,6 +72,18 @@ export class AddedMatcher {
     return parts;
   }
 
+  /** The text with `guard` behind the first unit of every token's text. */
+  guard(text: string, guard: string): string {
+    let guarded = '';
+    let done = 0;
+    for (let at = 0; at < text.length; at++) {
+      if (this.#first[text.charCodeAt(at)] === 0 || !this.#tokenAt(text, at)) continue;
+      guarded += text.slice(done, at + 1) + guard;
+      done = at + 1;
+    }
+    return guarded + text.slice(done);
+  }
+
   #tokenAt(text: string, at: number): AddedToken | undefined {
     for (const length of this.#lengths.get(text.charCodeAt(at)) ?? []) {
       const token = at + length <= text.length ? this.#tokens.get(text.slice(at, at + length)) : undefined;
@@ -88,5 +101,8 @@ export class AddedMatcher {
 }
 
 function touchesWord(text: string, begin: number, end: number): boolean {
-  return (begin > 0 && WORD.test(text[begin - 1])) || (end < text.length && WORD.test(text[end]));
+  // The last two units hold the whole character before, and perhaps one more, which the $ leaves aside.
+  return (
+    WORD_BEFORE.test(text.slice(Math.max(0, begin - 2), begin)) || WORD_BEHIND.test(text.slice(end, end + 2))
+  );
 }

@@ -42,7 +42,9 @@ function checkId(id: unknown, text: string, place: string): number {
   );
 }
 
-function addedTokens(json: JsonRecord, place: string): JsonToken[] {
+/** An added token that the model has already keeps the id that it has there, whatever the list says. */
+function addedTokens(json: JsonRecord, model: JsonRecord, place: string): JsonToken[] {
+  const trained = model['vocab'] as JsonRecord;
   const listed = json['added_tokens'] ?? [];
   if (!Array.isArray(listed)) throw inputError(place, 'added_tokens is not a list');
   return listed.map((value, i) => {
@@ -50,7 +52,7 @@ function addedTokens(json: JsonRecord, place: string): JsonToken[] {
     const content = token['content'];
     if (typeof content !== 'string') throw inputError(place, `added_tokens, element ${i}, has no content`);
     return {
-      id: checkId(token['id'], content, place),
+      id: checkId(Object.hasOwn(trained, content) ? trained[content] : token['id'], content, place),
       text: content,
       special: token['special'] === true,
       normalized: token['normalized'] === true,
@@ -204,7 +206,7 @@ export function tokenizerFromJson(value: unknown, options: JsonOptions = {}): To
   const json = asRecord(value, place);
   const config = isRecord(options.config) ? options.config : {};
   const model = modelOf(json, place);
-  const added = addedTokens(json, place);
+  const added = addedTokens(json, model, place);
   const { before, behind } = templateTokens(json);
   const unknown = model['unk_token'];
   const special = {

@@ -13,7 +13,7 @@ const CLASSES: Readonly<Record<string, string>> = {
   S: '\\P{White_Space}',
   d: '\\p{Nd}',
   D: '\\P{Nd}',
-  w: '\\p{L}\\p{M}\\p{Nd}\\p{Pc}',
+  w: '\\p{L}\\p{M}\\p{N}\\p{Pc}',
 };
 
 /** Escapes that mean the same in both. */

@@ -65,6 +65,20 @@ describe.skipIf(skip)('Phi-3', async () => {
     }
   });
 
+  test(`${TEXTS} random texts come back as they were, from one text and token by token`, () => {
+    const random = uniform(4);
+    for (let i = 0; i < TEXTS; i++) {
+      // </s> takes the white space behind it along; ▁ is how the vocabulary writes a space.
+      const text = randomText(random, ['<s>', '<|end|>', '<0x41>', '</']).replaceAll('▁', '');
+      const ids = gguf.encode(text);
+      const decoder = gguf.decoder();
+      const streamed = [...Array.from(ids, (id) => decoder.push(id)), decoder.flush()].join('');
+      expect(gguf.decode(ids)).toBe(text);
+      expect(streamed).toBe(text);
+      expect(json.decode(json.encode(text))).toBe(text);
+    }
+  });
+
   test(`${TEXTS} random texts get the ids of Hugging Face's tokenizers`, () => {
     const random = uniform(3);
     // Behind a token that strips, the reference strips JavaScript's white space: not U+0085, but U+FEFF. The original

@@ -35,6 +35,7 @@ export class VocabularyTokenizer implements Tokenizer {
   readonly #words: WordEncoder;
   readonly #plain: Matchers;
   readonly #special: Matchers;
+  readonly #control: AddedMatcher;
   readonly #pieces: (Uint8Array | undefined)[] = [];
 
   constructor(parts: TokenizerParts) {
@@ -43,6 +44,11 @@ export class VocabularyTokenizer implements Tokenizer {
     this.#words = new RememberedWords(parts.stages.words);
     this.#special = matchers(parts, () => true);
     this.#plain = matchers(parts, ({ id }) => !this.isControl(id));
+    const all = [...parts.added, ...(parts.addedNormalized ?? [])];
+    this.#control = new AddedMatcher(
+      all.filter(({ id }) => this.isControl(id)),
+      parts.spaces,
+    );
     this.addBos = parts.addBos && this.bos !== undefined;
     this.addEos = parts.addEos && this.eos !== undefined;
   }
@@ -67,14 +73,14 @@ export class VocabularyTokenizer implements Tokenizer {
     return this.#vocabulary.special.pad;
   }
 
-  encode(text: string, { special = false, bos = false }: TokenizeOptions = {}): Int32Array {
+  encode(text: string, { special = false, bos = false, guard = '' }: TokenizeOptions = {}): Int32Array {
     const ids: number[] = [];
     if (bos && this.addBos && this.bos !== undefined) ids.push(this.bos);
     const { raw, normalized } = special ? this.#special : this.#plain;
     let first = true;
     for (const part of raw.split(wellFormed(text))) {
       if (typeof part === 'number') ids.push(part);
-      else this.#encodeStretch(part, first, normalized, ids);
+      else this.#encodeStretch(part, first, normalized, guard, ids);
       first = false;
     }
     if (bos && this.addEos && this.eos !== undefined) ids.push(this.eos);
@@ -114,13 +120,18 @@ export class VocabularyTokenizer implements Tokenizer {
     return kind === 'control' || kind === 'unknown';
   }
 
-  #encodeStretch(text: string, first: boolean, matcher: AddedMatcher, ids: number[]): void {
+  guardControl(text: string, guard: string): string {
+    return this.#control.guard(text, guard);
+  }
+
+  #encodeStretch(text: string, first: boolean, matcher: AddedMatcher, guard: string, ids: number[]): void {
     for (const part of matcher.split(this.#stages.normalize(text, first))) {
       if (typeof part === 'number') {
         ids.push(part);
         continue;
       }
-      for (const word of this.#stages.cut(part, first)) {
+      const plain = guard === '' ? part : part.replaceAll(guard, '');
+      for (const word of this.#stages.cut(plain, first)) {
         for (const id of this.#words.encode(word)) ids.push(id);
       }
     }

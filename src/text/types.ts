@@ -6,6 +6,11 @@
 export interface TokenizeOptions {
   /** Read the texts of control tokens (`<|user|>`) as those tokens. Default false: they are text like any other. */
   readonly special?: boolean;
+  /**
+   * A character that is taken out of the text after special tokens were looked for: inside a token's text it keeps
+   * that from being read as the token. See `guardControl`.
+   */
+  readonly guard?: string;
   /** Put BOS in front and EOS behind where the vocabulary says so (`addBos`, `addEos`). Default false. */
   readonly bos?: boolean;
 }
@@ -53,5 +58,7 @@ export interface Tokenizer {
   isEndOfGeneration(id: number): boolean;
   /** Control tokens: those that `special` is about. */
   isControl(id: number): boolean;
+  /** The text with `guard` inside every control token's text. */
+  guardControl(text: string, guard: string): string;
   decoder(options?: DetokenizeOptions): StreamingDecoder;
 }

@@ -1,10 +1,10 @@
 /** How the reference backend sees memory: matrices with strides, rows of weights and caches as numbers. */
 import { f32ToF16 } from '../../core/index.ts';
-import type { Dims } from '../../graph/index.ts';
 import {
   type Cache,
   type CacheType,
   cacheRowBytes,
+  type Dims,
   type Sums,
   type Value,
   type Weight,

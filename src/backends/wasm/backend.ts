@@ -2,15 +2,17 @@
  * The wasm backend: WebAssembly SIMD over one shared memory, on any number of threads, in Node and browsers. All
  * results are the same bits on every machine and for every number of threads.
  */
+import { usageError } from '../../core/index.ts';
 import type { Graph, Weight } from '../../graph/index.ts';
 import { FORMATS, formatBytes, type TensorFormat } from '../../quants/index.ts';
 import type { Backend, Buffer, Program, ReadBytes, Step } from '../backend.ts';
 import { Area } from './area.ts';
 import { Block, blockOf } from './buffer.ts';
+import type { Target } from './context.ts';
 import { type Crew, inlineCrew, type SpawnThread, workerCrew } from './crew.ts';
 import { compileEngine, expandSlots, isMultiplied, kernelNames } from './engine.ts';
 import { EngineMemory } from './memory.ts';
-import { type Lowered, type Target, WasmProgram } from './program.ts';
+import { type Lowered, WasmProgram } from './program.ts';
 import { BARRIER_BYTES, type Job } from './walk.ts';
 
 /** Bytes that an upload reads at a time. */
@@ -121,13 +123,14 @@ class WasmBackend implements Backend {
     await this.#crew.close();
   }
 
-  /** Where there is no room, the workspace goes: the next run makes a new one. */
+  /** Where there is no room, what is kept between runs goes: the next run makes it anew. */
   #alloc(bytes: number, label: string, clear: boolean): number {
     try {
       return this.#memory.alloc(bytes, label, clear);
     } catch (error) {
-      if (this.#running || this.#workspace.bytes === 0) throw error;
+      if (this.#running) throw error;
       this.#workspace.release();
+      this.#tape.release();
       return this.#memory.alloc(bytes, label, clear);
     }
   }
@@ -204,6 +207,7 @@ function programOf({ program }: Step): WasmProgram {
 }
 
 export async function wasmBackend({ threads = 1, spawn, maxBytes }: WasmOptions = {}): Promise<Backend> {
+  if (!Number.isInteger(threads) || threads < 1) throw usageError(`${threads} threads: at least 1 is needed`);
   if (threads > 1 && !spawn) throw new Error(`${threads} threads need a way to spawn them`);
   const memory = new EngineMemory(maxBytes ?? Number.POSITIVE_INFINITY);
   const module = await compileEngine();

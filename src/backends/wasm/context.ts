@@ -27,9 +27,14 @@ export interface Bindings {
   readonly values: ReadonlyMap<number, Block>;
 }
 
-interface Target {
+/** What lowering needs to know of the backend. */
+export interface Target {
   readonly threads: number;
+  /** Kernel numbers by name. */
+  readonly numbers: ReadonlyMap<string, number>;
+  /** Table slots by format name. */
   readonly slots: ReadonlyMap<string, number>;
+  /** Address of the workspace. */
   readonly workspace: number;
 }
 

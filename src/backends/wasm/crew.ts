@@ -33,13 +33,21 @@ export interface Site {
 /** The caller as the only thread. */
 export function inlineCrew(site: Site): Crew {
   const own = walker({ ...site, thread: 0, threads: 1 });
+  let closed = false;
   return {
     threads: 1,
     run: async (job) => {
+      if (closed) throw closedError();
       walk(own, job);
     },
-    close: async () => {},
+    close: async () => {
+      closed = true;
+    },
   };
+}
+
+function closedError(): Error {
+  return new Error('the engine is closed');
 }
 
 /** One message to all threads that waits for their answers. */
@@ -93,7 +101,7 @@ class WorkerCrew implements Crew {
 
   async close(): Promise<void> {
     this.#fail(new Error('the engine was closed during a run'));
-    this.#death ??= new Error('the engine is closed');
+    this.#death ??= closedError();
     await Promise.all(this.#ports.map((port) => port.terminate()));
     for (const thread of this.#alive) this.#leave(thread);
   }

@@ -12,25 +12,14 @@ import {
 } from '../../graph/index.ts';
 import type { Program, Step } from '../backend.ts';
 import { bound, checkBindings } from '../binding.ts';
-import { type Block, blockOf } from './buffer.ts';
-import { type Bindings, NodeContext } from './context.ts';
+import { Block, blockOf } from './buffer.ts';
+import { type Bindings, NodeContext, type Target } from './context.ts';
 import type { Command, Lower } from './lower.ts';
 import { LOWER } from './ops/index.ts';
 import { encode } from './walk.ts';
 
 /** Tapes kept a program: a prompt's, a token's, and some more. */
 const KEPT = 8;
-
-/** What lowering needs to know of the backend. */
-export interface Target {
-  readonly threads: number;
-  /** Kernel numbers by name. */
-  readonly numbers: ReadonlyMap<string, number>;
-  /** Table slots by format name. */
-  readonly slots: ReadonlyMap<string, number>;
-  /** Address of the workspace. */
-  readonly workspace: number;
-}
 
 /** A node whose commands change with `past`, and where they stand on the tape. */
 interface Moving {
@@ -91,6 +80,9 @@ export class WasmProgram implements Program {
 
   #blocks(step: Step): Block[] {
     return this.#names.map((name) => {
+      const buffer: unknown = step.bind.get(name);
+      // No label is made where none is needed: a token binds hundreds of names.
+      if (buffer instanceof Block && buffer.live) return buffer;
       return blockOf(bound(step, name), `${this.graph.name}: ${name}`);
     });
   }

@@ -2,6 +2,7 @@
  * The tape: a run's commands as f64 numbers in shared memory, and the walk over it that every thread makes in step.
  * A command is the kernel's number, the count of its arguments, and the arguments.
  */
+import { BitmillError } from '../../core/index.ts';
 import type { Kernel } from './engine.ts';
 import type { Command } from './lower.ts';
 
@@ -37,19 +38,22 @@ export interface Walker {
   readonly threads: number;
 }
 
-/** A kernel that stopped: which one, and why. */
-export class KernelError extends Error {}
-
-/** Commands as tape. @param numbers of the kernels by name. */
+/** Commands as tape. Plain loops: a token encodes hundreds of them. @param numbers of the kernels by name. */
 export function encode(commands: readonly Command[], numbers: ReadonlyMap<string, number>): number[] {
-  return commands.flatMap(({ kernel, args }) => {
+  const tape: number[] = [];
+  for (const { kernel, args } of commands) {
     const number = numbers.get(kernel);
     if (number === undefined) throw new Error(`the engine has no kernel "${kernel}"`);
-    return [number, args.length, ...args];
-  });
+    tape.push(number, args.length);
+    for (const arg of args) tape.push(arg);
+  }
+  return tape;
 }
 
-/** Runs this thread's share of every command. @returns false if another thread abandoned the run. */
+/**
+ * Runs this thread's share of every command.
+ * @returns false if another thread abandoned the run. @throws BitmillError: a kernel stopped; which one, and why.
+ */
 export function walk({ memory, kernels, names, barrier, thread, threads }: Walker, job: Job): boolean {
   const tape = new Float64Array(memory.buffer, job.tape, job.length);
   const scratch = job.scratch + thread * job.scratchStride;
@@ -63,7 +67,9 @@ export function walk({ memory, kernels, names, barrier, thread, threads }: Walke
       kernels[number](...args);
     } catch (error) {
       abandon(memory, job.barrier);
-      throw new KernelError(`kernel ${names[number]} stopped: ${reasonOf(error)}`, { cause: error });
+      throw new BitmillError('failure', `kernel ${names[number]} stopped: ${reasonOf(error)}`, {
+        cause: error,
+      });
     }
     if (threads > 1 && barrier(job.barrier, threads, SPINS)) return false;
     at += 2 + count;

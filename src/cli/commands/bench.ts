@@ -74,7 +74,7 @@ function printTable(report: ReturnType<typeof reportOf>, speeds: Speeds): void {
   const after = depth > 0 ? ` after ${depth}` : '';
   const read = bytes_per_second === null ? '' : `${formatSize(bytes_per_second)} of weights a second`;
   process.stdout.write(
-    `${model}: ${architecture}, ${backend}, ${threads} threads, ${attention} attention, ${cache_type} cache\n`,
+    `${model}: ${architecture}, ${backend}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${attention} attention, ${cache_type} cache\n`,
   );
   const rows = [
     ['', 'tokens/s', '', ''],

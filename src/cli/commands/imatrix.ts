@@ -167,7 +167,7 @@ async function warnOfModel(file: GgufFile, chunkSize: number, warn: (line: strin
     warn(
       `${path.basename(file.name)} is an f16 conversion of a bf16 checkpoint` +
         `${lost > 0 ? `; ${share} % of its weights are out of f16's normal range and lost digits` : ''}; ` +
-        'convert the checkpoint to bf16 or f32 instead (bitmill convert --type bf16)',
+        'convert the checkpoint to bf16 or f32 instead (bitmill convert --dtype bf16)',
     );
   }
   const trained = getNumber(
@@ -274,6 +274,13 @@ async function measure(
   }
 }
 
+/** An entry that only one of two has. */
+function oddEntry(a: ImportanceMatrix, b: ImportanceMatrix): string | undefined {
+  const missing = (one: ImportanceMatrix, other: ImportanceMatrix) =>
+    [...one.entries.keys()].find((name) => !other.entries.has(name));
+  return missing(a, b) ?? missing(b, a);
+}
+
 /** Only files: added up, written. */
 async function merge(flags: Flags, settings: Settings, from: readonly ImportanceMatrix[]): Promise<Outcome> {
   const { model } = flags;
@@ -289,7 +296,11 @@ async function merge(flags: Flags, settings: Settings, from: readonly Importance
     );
   }
   const sum = new ImportanceSum();
-  for (const matrix of from) sum.addMatrix(matrix);
+  for (const matrix of from) {
+    const odd = oddEntry(from[0], matrix);
+    if (odd !== undefined) warn(`${odd} is in only one of ${from[0].name} and ${matrix.name}: of one model?`);
+    sum.addMatrix(matrix);
+  }
   const matrix = sum.finish(settings.output, settings.form);
   await writeImportanceFile(settings.output, matrix);
   return { matrix, perplexity: undefined, resumed: 0 };

@@ -13,6 +13,7 @@ import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineMerge, defineSplit } from './split.ts';
+import { defineTokenize } from './tokenize.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -30,6 +31,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineInspect,
   defineCompare,
   defineHash,
+  defineTokenize,
   defineSplit,
   defineMerge,
   defineBench,

@@ -2,8 +2,8 @@
  * IQ1_S and IQ1_M to their integer planes: c = (2 scale + 1) * (8 * point +- 1) and an eighth of the stored d;
  * |c| <= 15 * 9. Eight weights are one ternary point.
  */
-import { f16ToF32 } from '../../kernels/half.as';
-import { IQ1_GRID } from './grids.gen.as';
+import { IQ1_GRID, IQ1_SHIFTS } from './grids.gen.as';
+import { nibbleScale } from './nibble-scale.as';
 import { storePair, storeScale } from './pair.as';
 
 /** Writes 8 weights: the point at an offset in the grid, the shift and the scale. */
@@ -16,9 +16,9 @@ function oddScale(bits: u32): v128 {
   return i16x8.splat(<i16>(((bits & 7) << 1) | 1));
 }
 
-/** -1 where bit 1 is set, else 1, in all lanes. */
-function shiftOf(bits: u32): v128 {
-  return i16x8.splat(1 - <i16>(bits & 2));
+/** The shift: -1 where bit 4 is set, else 1. */
+function shiftAt(bits: u32): v128 {
+  return v128.load(IQ1_SHIFTS + (bits & 16));
 }
 
 export function iq1_s_expand(src: usize, blocks: i32, codes: usize, scales: usize, _mins: usize): void {
@@ -29,19 +29,13 @@ export function iq1_s_expand(src: usize, blocks: i32, codes: usize, scales: usiz
       const low = load<u32>(at);
       const high = <u32>load<u16>(words);
       const scale = oddScale(high >> 12);
-      const shift = shiftOf(high >> 14);
+      const shift = shiftAt(high >> 11);
       storePoint(codes, ((low << 3) & 0x7f8) | ((high << 11) & 0x3800), shift, scale);
       storePoint(codes + 16, ((low >> 5) & 0x7f8) | ((high << 8) & 0x3800), shift, scale);
       storePoint(codes + 32, ((low >> 13) & 0x7f8) | ((high << 5) & 0x3800), shift, scale);
       storePoint(codes + 48, ((low >> 21) & 0x7f8) | ((high << 2) & 0x3800), shift, scale);
     }
   }
-}
-
-/** The f16 whose nibbles are the highest of four words. */
-function nibbleScale(words: u64): f32 {
-  const bits = ((words >> 12) & 0xf) | ((words >> 24) & 0xf0) | ((words >> 36) & 0xf00) | ((words >> 48) & 0xf000);
-  return f16ToF32(<u32>bits);
 }
 
 export function iq1_m_expand(src: usize, blocks: i32, codes: usize, scales: usize, _mins: usize): void {
@@ -53,10 +47,10 @@ export function iq1_m_expand(src: usize, blocks: i32, codes: usize, scales: usiz
       const factors = <u32>load<u16>(src + (k >> 1 << 1), 48) >> (6 * (<u32>k & 1));
       const first = oddScale(factors);
       const second = oddScale(factors >> 3);
-      storePoint(codes, ((low << 3) & 0x7f8) | ((high << 11) & 0x3800), shiftOf(high >> 2), first);
-      storePoint(codes + 16, ((low >> 5) & 0x7f8) | ((high << 7) & 0x3800), shiftOf(high >> 6), first);
-      storePoint(codes + 32, ((low >> 13) & 0x7f8) | ((high << 3) & 0x3800), shiftOf(high >> 10), second);
-      storePoint(codes + 48, ((low >> 21) & 0x7f8) | ((high >> 1) & 0x3800), shiftOf(high >> 14), second);
+      storePoint(codes, ((low << 3) & 0x7f8) | ((high << 11) & 0x3800), shiftAt(high << 1), first);
+      storePoint(codes + 16, ((low >> 5) & 0x7f8) | ((high << 7) & 0x3800), shiftAt(high >> 3), first);
+      storePoint(codes + 32, ((low >> 13) & 0x7f8) | ((high << 3) & 0x3800), shiftAt(high >> 7), second);
+      storePoint(codes + 48, ((low >> 21) & 0x7f8) | ((high >> 1) & 0x3800), shiftAt(high >> 11), second);
     }
   }
 }

@@ -3,6 +3,7 @@
  * weights 0..15 of 32, the high ones 16..31. The formats with an offset m have dmin = -m.
  */
 import { f16ToF32 } from '../../kernels/half.as';
+import { clear } from './fifth-bits.as';
 import { storePair, storeScale, storeSigned, storeUnsigned } from './pair.as';
 
 export function q4_0_expand(src: usize, blocks: i32, codes: usize, scales: usize, _mins: usize): void {
@@ -24,13 +25,6 @@ export function q4_1_expand(src: usize, blocks: i32, codes: usize, scales: usize
     storeUnsigned(codes, v128.and(q, nibble));
     storeUnsigned(codes + 32, v128.and(i16x8.shr_u(q, 4), nibble));
   }
-}
-
-/** Bytes of all ones where the bit of the 16 at `at` is clear. */
-function clear(at: usize): v128 {
-  const word = v128.load16_splat(at);
-  const bytes = i8x16.shuffle(word, word, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
-  return i8x16.eq(v128.and(bytes, i64x2.splat(0x8040201008040201)), i8x16.splat(0));
 }
 
 export function q5_0_expand(src: usize, blocks: i32, codes: usize, scales: usize, _mins: usize): void {

@@ -1,34 +1,16 @@
 /**
  * Q4_K and Q5_K to their integer planes: c = scale * q, with a 6-bit scale and min for every 32 weights, twelve bytes
- * after d and dmin (six-bit.ts says how they lie).
+ * after d and dmin.
  */
 import { f16ToF32 } from '../../kernels/half.as';
-import { storePair, storeScaled } from './pair.as';
-
-/** Four 6-bit numbers: the low four bits of each in a byte of `low`, the high two in the top of a byte of `high`. */
-function joined(low: u32, high: u32): u64 {
-  return <u64>((low & 0x0f0f0f0f) | ((high >> 2) & 0x30303030)) << 32;
-}
-
-/** The eight scales of the 12 bytes at `at`, a byte each. */
-function scaleBytes(at: usize): u64 {
-  return <u64>(load<u32>(at) & 0x3f3f3f3f) | joined(load<u32>(at, 8), load<u32>(at));
-}
-
-/** Writes the eight mins of the 12 bytes at `at`, each twice: a min covers two sixteens. */
-function storeMins(at: usize, mins: usize): void {
-  const bytes = <u64>(load<u32>(at, 4) & 0x3f3f3f3f) | joined(load<u32>(at, 8) >> 4, load<u32>(at, 4));
-  const all = i64x2.splat(bytes);
-  const twice = i8x16.shuffle(all, all, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-  v128.store(mins, i16x8.extend_low_i8x16_u(twice));
-  v128.store(mins, i16x8.extend_high_i8x16_u(twice), 16);
-}
+import { storePair, storeScaled, storeUnsigned } from './pair.as';
+import { minBytes, scaleBytes } from './six-bit.as';
 
 export function q4_k_expand(src: usize, blocks: i32, codes: usize, scales: usize, mins: usize): void {
   const nibble = i16x8.splat(15);
   for (; blocks > 0; blocks--, src += 144, scales += 8, mins += 32) {
     storePair(scales, f16ToF32(load<u16>(src)), f16ToF32(load<u16>(src, 2)));
-    storeMins(src + 4, mins);
+    storeUnsigned(mins, minBytes(src + 4));
     let scale = scaleBytes(src + 4);
     for (let at = src + 16; at < src + 144; at += 32, codes += 128, scale >>= 16) {
       const low = i16x8.splat(<i16>(scale & 255));
@@ -54,7 +36,7 @@ export function q5_k_expand(src: usize, blocks: i32, codes: usize, scales: usize
   const fifth = i8x16.splat(16);
   for (; blocks > 0; blocks--, src += 176, scales += 8, mins += 32) {
     storePair(scales, f16ToF32(load<u16>(src)), f16ToF32(load<u16>(src, 2)));
-    storeMins(src + 4, mins);
+    storeUnsigned(mins, minBytes(src + 4));
     let scale = scaleBytes(src + 4);
     const first = v128.load(src, 16);
     const second = v128.load(src, 32);

@@ -5,10 +5,10 @@
  * amplitude at which a group's dot product with |weight code| <= 4096 still fits an i32. So a code holds 12, 15 or 16
  * bits, and the products of a group are summed exactly.
  *
- * A group's record: the codes; then for groups of 256 the i16 sums of every 16 codes (they multiply the mins), the
- * scale and padding to whole cache lines; for smaller groups the scale and scale * sum of the codes.
+ * A group's record: the codes; then for groups of 256 the i16 sums of every 16 codes (they multiply the mins) and the
+ * scale; for smaller groups the scale and scale * sum of the codes.
  */
-import { WIDE, WIDE_SCALE, recordBytes } from './records.as';
+import { NARROW_SCALE, NARROW_SUM, WIDE, WIDE_SCALE, WIDE_SUMS, recordAt, recordBytes } from './records.as';
 
 /** Groups whose largest value is below this become zeros: the scale's reciprocal would overflow. */
 const TINY: f32 = 1e-32;
@@ -19,24 +19,24 @@ const ROUNDER_BITS: i32 = 0x4b400000;
 const SPAN: i32 = 1024;
 
 /**
- * f32 rows at `x`, `xStride` bytes apart, to records at `out`, `outStride` bytes from row to row.
+ * f32 rows at `x`, `xStride` bytes apart, to pairs of records at `out`.
  * @param cols a multiple of `group`.
  */
 export function quantize_activations(
   thread: i32, threads: i32, scratch: usize, counter: usize,
-  x: usize, xStride: usize, rows: i32, cols: i32, group: i32, out: usize, outStride: usize,
+  x: usize, xStride: usize, rows: i32, cols: i32, group: i32, out: usize,
 ): void {
   const spans = (cols + SPAN - 1) / SPAN;
   for (let task = thread; task < rows * spans; task += threads) {
-    const row = <usize>(task / spans);
+    const row = task / spans;
     const first = (task % spans) * SPAN;
     const groups = (min(cols, first + SPAN) - first) / group;
-    let from = x + row * xStride + (<usize>first << 2);
-    let to = out + row * outStride + <usize>(first / group) * recordBytes(group);
+    let from = x + <usize>row * xStride + (<usize>first << 2);
+    let to = recordAt(out, row, cols / group, group) + <usize>(first / group) * 2 * recordBytes(group);
     for (let g = 0; g < groups; g++) {
       quantizeGroup(from, group, to);
       from += <usize>group << 2;
-      to += recordBytes(group);
+      to += 2 * recordBytes(group);
     }
   }
 }
@@ -46,7 +46,7 @@ function quantizeGroup(from: usize, group: i32, to: usize): void {
   const largest = largestMagnitude(from, group); // NaN if there is one, so that it reaches the products
   const scale: f32 = largest < TINY ? 0 : largest / amplitude;
   const inverse = f32x4.splat(largest < TINY ? <f32>0 : amplitude / largest);
-  const sums = to + (<usize>group << 1);
+  const sums = to + WIDE_SUMS;
   let total = 0;
   for (let i: usize = 0; i < <usize>group; i += 16) {
     const low = codes8(from + (i << 2), inverse);
@@ -60,8 +60,8 @@ function quantizeGroup(from: usize, group: i32, to: usize): void {
   if (group == WIDE) {
     store<f32>(to, scale, WIDE_SCALE);
   } else {
-    store<f32>(sums, scale);
-    store<f32>(sums, scale * <f32>total, 4);
+    store<f32>(to, scale, NARROW_SCALE);
+    store<f32>(to, scale * <f32>total, NARROW_SUM);
   }
 }
 

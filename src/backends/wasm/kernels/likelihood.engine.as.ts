@@ -100,10 +100,13 @@ function compare(x: usize, most: f32, b: usize, bMost: f32, cols: i32, sums: usi
     const powers = exp4(f32x4.sub(base, f32x4.splat(bMost)));
     const low = difference(base, own, shift);
     const high = difference(upper(base), upper(own), shift);
-    const far = f32x4.sub(exp4(f32x4.sub(own, f32x4.splat(most))), powers);
     const back = f32x4.neg(demote(low, high));
     const isNear = f32x4.le(f32x4.abs(back), f32x4.splat(NEAR));
-    const excess = v128.bitselect(f32x4.mul(powers, expLess1(back)), far, isNear);
+    let excess = f32x4.mul(powers, expLess1(back));
+    if (!i32x4.all_true(isNear)) {
+      const far = f32x4.sub(exp4(f32x4.sub(own, f32x4.splat(most))), powers);
+      excess = v128.bitselect(excess, far, isNear);
+    }
     const powersLow = f64x2.promote_low_f32x4(powers);
     const powersHigh = f64x2.promote_low_f32x4(upper(powers));
     totalLow = f64x2.add(totalLow, powersLow);

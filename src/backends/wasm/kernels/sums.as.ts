@@ -40,3 +40,9 @@ export function storeOutputs(y: usize, outputs: v128, count: i32): void {
   if (count > 1) v128.store32_lane(y, outputs, 1, 4);
   if (count > 2) v128.store32_lane(y, outputs, 2, 8);
 }
+
+/** The sum of four i32 lanes. */
+export function laneSum(lanes: v128): i32 {
+  const pairs = i32x4.add(lanes, v128.shuffle<i64>(lanes, lanes, 1, 0));
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+}

@@ -11,14 +11,14 @@ const table = new WebAssembly.Table({ initial: 64, element: 'anyfunc' });
 const exports = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(ENGINE_BASE64, 'base64')), {
   env: { memory, table },
 }).exports as Record<string, (...args: number[]) => void>;
-const BASE = 1 << 20; // above the module's static data
+const BASE = 4 << 20; // above the module's static data
 const COUNTER = BASE - 64;
 
 /** Formats that products take as they are. */
 const formats: TensorFormat[] = Object.values(FORMATS).filter(multiplies);
 
 /** Row lengths by block size: odd numbers of blocks, and of columns. */
-const widths: Record<number, number> = { 1: 577, 32: 576, 256: 768 };
+const widths: Record<number, number> = { 1: 577, 32: 576, 64: 576, 128: 640, 256: 768 };
 
 interface Product {
   readonly format: TensorFormat;

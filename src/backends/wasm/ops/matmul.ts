@@ -5,9 +5,16 @@
 import { rowsOf } from '../../../graph/index.ts';
 import type { Plane, TensorFormat } from '../../../quants/index.ts';
 import type { Command, Lower, LowerContext, Place } from '../lower.ts';
+import { singleProduct } from './single.ts';
 
 /** Bytes of a panel of expanded weights; PANEL_BYTES in kernels/panel.as.ts. */
 const PANEL_BYTES = 90_112;
+
+/** Bytes of 1024 expanded weights of a row; in kernels/gemv-int.engine.as.ts. */
+const ROW_BYTES = 2688;
+
+/** With fewer tokens than this, rows are multiplied one by one as they come from memory. */
+const FEW_TOKENS = 4;
 
 /** Bytes of a panel widened to f32: 32 rows of FLOAT_STRIDE in kernels/panel.as.ts. */
 const FLOAT_PANEL_BYTES = 32 * 2112;
@@ -19,11 +26,8 @@ const FLOAT_TYPES: Readonly<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 
 export const multiplies = ({ name, plane }: TensorFormat): boolean =>
   plane !== undefined || FLOAT_TYPES[name] !== undefined;
 
-/** Rows that are expanded at a time: few tokens find their panel in L1, many reuse one from L2. */
-const panelRows = (tokens: number): number => (tokens < 8 ? 4 : 32);
-
 /** Bytes of a group's record of integer activations; recordBytes in kernels/records.as.ts. */
-const recordBytes = (group: number): number => (group === 256 ? 576 : 2 * group + 16);
+const recordBytes = (group: number): number => (group === 256 ? 576 : 80);
 
 interface Shape {
   readonly tokens: number;
@@ -55,40 +59,26 @@ function integerProduct(
   plane: Plane,
   context: LowerContext,
 ): Command[] {
-  const stride = (cols / plane.group) * recordBytes(plane.group);
-  const records = context.temporary(tokens * stride);
+  const pairs = Math.ceil(tokens / 2);
+  const records = context.temporary((2 * pairs * recordBytes(plane.group) * cols) / plane.group);
+  const quantize = {
+    kernel: 'quantize_activations',
+    args: [x.address, x.stride, tokens, cols, plane.group, records],
+  };
+  const single = tokens === 1 && singleProduct(format, weights, rows, cols, records, y.address);
+  if (single) return [quantize, single];
+  const { blockBytes, blockSize } = format;
+  const blocks = [context.slot(format), blockBytes, blockSize, plane.group, Number(plane.mins)];
+  const args = [weights, rows, cols, ...blocks, records, tokens, y.address, y.stride];
+  const few = tokens < FEW_TOKENS;
   return [
-    {
-      kernel: 'quantize_activations',
-      args: [x.address, x.stride, tokens, cols, plane.group, records, stride],
-    },
-    {
-      kernel: 'matmul_int',
-      scratch: PANEL_BYTES,
-      args: [
-        weights,
-        rows,
-        cols,
-        context.slot(format),
-        format.blockBytes,
-        format.blockSize,
-        plane.group,
-        plane.mins ? 1 : 0,
-        records,
-        stride,
-        tokens,
-        y.address,
-        y.stride,
-        panelRows(tokens),
-      ],
-    },
+    quantize,
+    { kernel: few ? 'matvec_int' : 'matmul_int', scratch: few ? ROW_BYTES : PANEL_BYTES, args },
   ];
 }
 
 function floatProduct({ tokens, rows, cols }: Shape, { x, weights, y }: Operands, type: number): Command {
-  return {
-    kernel: 'matmul_float',
-    scratch: FLOAT_PANEL_BYTES,
-    args: [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride, panelRows(tokens)],
-  };
+  const kernel = tokens < FEW_TOKENS ? 'matvec_float' : 'matmul_float';
+  const args = [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride];
+  return { kernel, scratch: FLOAT_PANEL_BYTES, args };
 }

@@ -1,0 +1,158 @@
+/** The wasm backend against the reference, and what only it promises: the same bits for every number of threads. */
+import os from 'node:os';
+import { afterAll, describe, expect, test } from 'vitest';
+import { CACHE_TYPES, withSquareSums } from '../../graph/index.ts';
+import { spawnEngineThread } from '../../platform/index.ts';
+import { FORMATS, type TensorFormat } from '../../quants/index.ts';
+import { attentionCases, layerCases } from '../attention.cases.ts';
+import { backendCases, type Tolerances } from '../backend.cases.ts';
+import type { Backend } from '../backend.ts';
+import {
+  dims,
+  type NamedCase,
+  type Results,
+  runCase,
+  testCase,
+  testValues,
+  testWeight,
+} from '../run-graph.cases.ts';
+import { wasmBackend } from './backend.ts';
+
+/** Quantized products round activations to 12 bits by groups; the rest is f32 arithmetic in another order. */
+const TOLERANCES: Tolerances = { rounding: 3e-6, quantized: 4e-3, q8Cache: 1e-2, sums: 1e-12 };
+
+backendCases('wasm, inline', () => wasmBackend(), TOLERANCES);
+backendCases('wasm, 3 threads', () => wasmBackend({ threads: 3, spawn: spawnEngineThread }), TOLERANCES);
+
+/** A product, its collected inputs, and losses of its results. */
+function headCase(format: TensorFormat, T: number): NamedCase {
+  const make = () => {
+    const table = testWeight('table', format, [256, 300], 1);
+    const inputs = {
+      tokens: Int32Array.from({ length: T }, (_, i) => (7 * i) % 300),
+      base: testValues(T * 300, 3),
+      targets: Int32Array.from({ length: T }, (_, i) => (11 * i) % 300),
+    };
+    const one = testCase([table], [{ dims: dims(T), inputs }], (g) => {
+      const x = g.embed(g.input('tokens', 'T', 1, 'i32'), table);
+      const logits = g.matmul(g.add(x, g.swiglu(x, x)), table);
+      const targets = g.input('targets', 'T', 1, 'i32');
+      g.output('logits', logits);
+      g.output('loss', g.loss(logits, targets));
+      g.output('divergence', g.divergence(logits, g.input('base', 'T', 300), targets));
+    });
+    return { ...one, graph: withSquareSums(one.graph, () => true) };
+  };
+  return [`${format.name}, ${T} tokens: embedding to divergence`, make];
+}
+
+const HEAD_FORMATS = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_K', 'Q2_K', 'TQ1_0'] as const;
+const CASES: readonly NamedCase[] = [
+  ...HEAD_FORMATS.flatMap((name) => [headCase(FORMATS[name], 1), headCase(FORMATS[name], 37)]),
+  ...CACHE_TYPES.flatMap(attentionCases),
+  ...layerCases(),
+];
+
+function bits(results: Results): unknown {
+  return [...results].map(([name, { values }]) => [name, new BigInt64Array(values.slice().buffer).join()]);
+}
+
+describe('the same bits as on one thread', () => {
+  const inline = wasmBackend();
+  const others = [2, 3].map((threads) => wasmBackend({ threads, spawn: spawnEngineThread }));
+  const high = wasmBackend();
+  afterAll(async () => {
+    for (const backend of [inline, high, ...others]) await (await backend).close();
+  });
+  test.each(CASES)('on 2 and 3 threads: %s', async (_, make) => {
+    const wanted = bits(await runCase(await inline, make()));
+    for (const backend of others) expect(bits(await runCase(await backend, make()))).toEqual(wanted);
+  });
+
+  const small = os.totalmem() < 4 * 2 ** 30 ? 'the machine has less than 4 GiB of memory' : undefined;
+  if (small) console.warn(`kernels beyond 2 GiB not tested: ${small}`);
+  test.skipIf(small)(
+    'a block of 2.5 GiB can be had; untouched, it takes no memory of the machine',
+    async () => {
+      const before = process.memoryUsage().rss;
+      (await high).alloc(2.5 * 2 ** 30, 'ballast');
+      expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
+    },
+  );
+  test.skipIf(small).each(CASES)('at addresses beyond 2 GiB: %s', async (_, make) => {
+    expect(bits(await runCase(await high, make()))).toEqual(bits(await runCase(await inline, make())));
+  });
+});
+
+async function withBackend(use: (backend: Backend) => Promise<void>, maxBytes?: number): Promise<void> {
+  const backend = await wasmBackend(maxBytes === undefined ? {} : { maxBytes });
+  await use(backend);
+  await backend.close();
+}
+
+test('a failed upload gives its memory back and says what the reader said', () =>
+  withBackend(async (backend) => {
+    const weight = { kind: 'weight', name: 'w', format: FORMATS.F32, cols: 64, rows: 64 } as const;
+    const read = () => Promise.reject(new Error('the disk is gone'));
+    await expect(backend.upload(weight, read)).rejects.toThrow('the disk is gone');
+    expect(backend.used).toBe(0);
+  }));
+
+test('a tensor beyond the limit is refused by name', () =>
+  withBackend(async (backend) => {
+    const weight = {
+      kind: 'weight',
+      name: 'output.weight',
+      format: FORMATS.F32,
+      cols: 512,
+      rows: 513,
+    } as const;
+    const upload = backend.upload(weight, async (_, length) => new Uint8Array(length));
+    await expect(upload).rejects.toThrow('output.weight: no room for 1050624 bytes');
+  }, 1 << 20));
+
+test('a workspace beyond the limit is refused, and the next smaller run works', () =>
+  withBackend(async (backend) => {
+    const values = (T: number) => {
+      const inputs = { x: testValues(T * 64, 1) };
+      return testCase([], [{ dims: dims(T), inputs }], (g) => {
+        const x = g.input('x', 'T', 64);
+        g.output('out', g.add(g.swiglu(x, x), x));
+      });
+    };
+    await expect(runCase(backend, values(1400))).rejects.toThrow(/workspace: no room for 358400 bytes/);
+  }, 1 << 20));
+
+test('a buffer takes the place of workspace and commands where there is no other room', () =>
+  withBackend(async (backend) => {
+    const [, make] = headCase(FORMATS.F32, 1);
+    await runCase(backend, make());
+    expect(backend.used).toBeGreaterThan(0);
+    const all = backend.alloc(1 << 20, 'everything');
+    expect(backend.used).toBe(1 << 20);
+    backend.free(all);
+    await runCase(backend, make());
+  }, 1 << 20));
+
+test('a vector in F16 and a matrix in Q8_K, which no kernel reads, are kept as f32', () =>
+  withBackend(async (backend) => {
+    const upload = async (format: TensorFormat, cols: number, rows: number) => {
+      const { bytes } = testWeight('w', format, [cols, rows]);
+      const weight = { kind: 'weight', name: 'w', format, cols, rows } as const;
+      return backend.upload(weight, async (offset, length) => bytes.slice(offset, offset + length));
+    };
+    expect((await upload(FORMATS.F16, 256, 1)).bytes).toBe(4 * 256);
+    expect((await upload(FORMATS.F64, 256, 3)).bytes).toBe(4 * 768);
+    expect((await upload(FORMATS.F16, 256, 3)).bytes).toBe(2 * 768);
+  }));
+
+test('a token that does not exist is an error of the run', () =>
+  withBackend(async (backend) => {
+    const table = testWeight('table', FORMATS.F32, [8, 4]);
+    for (const token of [4, -1]) {
+      const one = testCase([table], [{ dims: dims(1), inputs: { tokens: Int32Array.of(token) } }], (g) =>
+        g.output('out', g.embed(g.input('tokens', 'T', 1, 'i32'), table)),
+      );
+      await expect(runCase(backend, one)).rejects.toThrow('a token, row or target that does not exist');
+    }
+  }));

@@ -1,0 +1,45 @@
+/**
+ * The product for few tokens, where reading the weights is what takes time: a thread claims 16 rows and reads them from
+ * the first byte to the last, as prefetchers want it. Every 1024 weights are expanded into L1 and multiplied with each
+ * token.
+ */
+import { PANEL_COLS } from './panel.as';
+import { WIDE, recordAt, recordBytes } from './records.as';
+import { rowNarrow1, rowWide1 } from './rows-int.as';
+import { claim } from './work.as';
+
+/** Rows that a thread claims at a time. */
+const PIECE: i32 = 16;
+/** Where the (d, dmin) pairs and the mins of the expanded weights lie in scratch, after the codes. */
+const ROW_PAIRS: usize = 2048;
+const ROW_MINS: usize = ROW_PAIRS + 512;
+
+/** As matmul_int, with the same results. @param scratch 2688 bytes. */
+export function matvec_int(
+  thread: i32, threads: i32, scratch: usize, counter: usize,
+  weights: usize, rows: i32, cols: i32, slot: i32, blockBytes: i32, blockSize: i32, group: i32, mins: i32,
+  records: usize, tokens: i32, y: usize, yStride: usize,
+): void {
+  for (let piece = claim(counter) * PIECE; piece < rows; piece = claim(counter) * PIECE) {
+    let from = weights + <usize>piece * (cols / blockSize) * blockBytes;
+    for (let row = piece, end = min(rows, piece + PIECE); row < end; row++) {
+      for (let col = 0; col < cols; col += PANEL_COLS) {
+        const width = min(PANEL_COLS, cols - col);
+        const blocks = width / blockSize;
+        call_indirect<void>(slot, from, blocks, scratch, scratch + ROW_PAIRS, scratch + ROW_MINS);
+        from += <usize>blocks * blockBytes;
+        for (let t = 0; t < tokens; t++) {
+          const a = recordAt(records, t, cols / group, group) + <usize>(col / group) * 2 * recordBytes(group);
+          const out = y + <usize>t * yStride + (<usize>row << 2);
+          const sum = rowTimesToken(scratch, width / group, group, mins != 0, a, col ? load<f32>(out) : 0);
+          store<f32>(out, sum);
+        }
+      }
+    }
+  }
+}
+
+function rowTimesToken(row: usize, groups: i32, group: i32, mins: bool, a: usize, sum: f32): f32 {
+  if (group == WIDE) return rowWide1(row, row + ROW_PAIRS, mins ? row + ROW_MINS : 0, groups, a, sum);
+  return rowNarrow1(row, row + ROW_PAIRS, mins, groups, group, a, sum);
+}

@@ -1,0 +1,106 @@
+/** Tapes that are kept between runs: a token by token run gives what fresh programs give. */
+import { afterAll, expect, test } from 'vitest';
+import { GraphBuilder } from '../../graph/index.ts';
+import { FORMATS } from '../../quants/index.ts';
+import type { Backend, Buffer, Step } from '../backend.ts';
+import { bytesOf, readF32 } from '../backend.ts';
+import { testValues, testWeight } from '../run-graph.cases.ts';
+import { wasmBackend } from './backend.ts';
+
+const HEADS = 2;
+const WIDTH = 64;
+const POSITIONS = 600;
+
+/** Attention over everything so far, as a layer has it, with eager scores: their scratch grows with `past`. */
+function attentionGraph() {
+  const weight = testWeight('w', FORMATS.Q8_0, [WIDTH, WIDTH], 3);
+  const g = new GraphBuilder('blk.0');
+  const x = g.input('x', 'T', WIDTH);
+  const [keys, values] = [g.cache('keys', 'f32', WIDTH), g.cache('values', 'f32', WIDTH)];
+  g.cacheStore(x, keys);
+  g.cacheStore(x, values);
+  const options = { heads: HEADS, kvHeads: HEADS, scale: 0.2, window: 0, algorithm: 'eager' } as const;
+  g.output('out', g.matmul(g.attention({ q: x, keys, values, ...options }), weight));
+  return { graph: g.build(), weight };
+}
+
+const { graph, weight } = attentionGraph();
+const x = testValues(POSITIONS * WIDTH, 1);
+
+async function bindings(backend: Backend, tokens: number): Promise<Map<string, Buffer>> {
+  const read = async (offset: number, length: number) => weight.bytes.slice(offset, offset + length);
+  return new Map([
+    ['w', await backend.upload(graph.weights[0], read)],
+    ['keys', backend.alloc(4 * POSITIONS * WIDTH, 'keys')],
+    ['values', backend.alloc(4 * POSITIONS * WIDTH, 'values')],
+    ['x', backend.alloc(4 * tokens * WIDTH, 'x')],
+    ['out', backend.alloc(4 * tokens * WIDTH, 'out')],
+  ]);
+}
+
+/** Output of the last of `tokens` positions after `past`, rows `past ..` of `x` being the input. */
+async function feed(
+  backend: Backend,
+  step: Omit<Step, 'dims'>,
+  past: number,
+  tokens: number,
+): Promise<number[]> {
+  const [input, out] = ['x', 'out'].map((name) => step.bind.get(name) as Buffer);
+  backend.write(input, 0, bytesOf(x.subarray(past * WIDTH, (past + tokens) * WIDTH)));
+  await backend.run([{ ...step, dims: { T: tokens, S: 0, past } }]);
+  return [...(await readF32(backend, out, tokens * WIDTH))].slice(-WIDTH);
+}
+
+const opened = wasmBackend();
+afterAll(async () => (await opened).close());
+
+test('600 tokens one by one, on one kept tape, give the last row of one run of 600', async () => {
+  const backend = await opened;
+  const whole = await feed(
+    backend,
+    { program: backend.compile(graph), bind: await bindings(backend, POSITIONS) },
+    0,
+    POSITIONS,
+  );
+  const step = { program: backend.compile(graph), bind: await bindings(backend, 1) };
+  let last: number[] = [];
+  for (let past = 0; past < POSITIONS; past++) last = await feed(backend, step, past, 1);
+  expect(last.length).toBe(WIDTH);
+  last.forEach((value, i) => {
+    expect(value).toBeCloseTo(whole[i], 5);
+  });
+  // Back to an earlier position: the same tape, with fewer positions.
+  const again = await feed(backend, step, 300, 1);
+  const fresh = await feed(backend, { ...step, program: backend.compile(graph) }, 300, 1);
+  expect(again).toEqual(fresh);
+});
+
+test('a tape follows its buffers: other caches, other results', async () => {
+  const backend = await opened;
+  const program = backend.compile(graph);
+  const [one, two] = [await bindings(backend, 1), await bindings(backend, 1)];
+  await feed(backend, { program, bind: one }, 0, 1);
+  const [a, b] = [
+    await feed(backend, { program, bind: one }, 1, 1),
+    await feed(backend, { program, bind: two }, 1, 1),
+  ];
+  expect(a).not.toEqual(b); // position 0 of the second caches is empty
+  expect(await feed(backend, { program, bind: one }, 1, 1)).toEqual(a);
+});
+
+test('a cache that is too short is refused by name before anything runs', async () => {
+  const backend = await opened;
+  const step = { program: backend.compile(graph), bind: await bindings(backend, 1) };
+  await feed(backend, step, POSITIONS - 1, 1);
+  await expect(backend.run([{ ...step, dims: { T: 1, S: 0, past: POSITIONS } }])).rejects.toThrow(
+    'blk.0: keys: 153856 bytes needed, its buffer has 153600',
+  );
+});
+
+test('a freed buffer is refused by name', async () => {
+  const backend = await opened;
+  const bind = await bindings(backend, 1);
+  backend.free(bind.get('values') as Buffer);
+  const run = backend.run([{ program: backend.compile(graph), bind, dims: { T: 1, S: 0, past: 0 } }]);
+  await expect(run).rejects.toThrow('blk.0: values: the buffer was freed');
+});

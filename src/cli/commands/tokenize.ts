@@ -1,0 +1,118 @@
+/** `bitmill tokenize`: text to token ids with what they stand for, and back. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { inputError, usageError } from '../../core/index.ts';
+import { quoted } from '../../gguf/index.ts';
+import { openFile } from '../../platform/index.ts';
+import type { Tokenizer } from '../../text/index.ts';
+import { colours, printJson, table } from '../terminal.ts';
+import { loadTokenizer } from '../tokenizer.ts';
+
+interface TokenizeCommandOptions {
+  readonly model: string;
+  readonly file?: string;
+  readonly special?: boolean;
+  readonly bos?: boolean;
+  readonly json?: boolean;
+  readonly count?: boolean;
+  readonly decode?: boolean;
+}
+
+/** Largest text in bytes: a JavaScript string holds twice as much. */
+const MAX_TEXT_BYTES = 2 ** 28;
+
+const STDIN = 0;
+
+async function readBytes(file: string): Promise<Uint8Array> {
+  const source = await openFile(file);
+  try {
+    if (source.size > MAX_TEXT_BYTES) {
+      throw inputError(file, `is ${source.size} bytes; at most ${MAX_TEXT_BYTES} are read`, 'split it');
+    }
+    return await source.read(0, source.size);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The text of the arguments, else of the file, else of stdin. */
+async function readText(words: readonly string[], file: string | undefined): Promise<string> {
+  if (words.length > 0 && file !== undefined) throw usageError('give either a text or --file, not both');
+  if (words.length > 0) return words.join(' ');
+  if (file === undefined && process.stdin.isTTY) {
+    throw usageError('there is no text', 'give it as an argument, with --file, or on stdin');
+  }
+  const bytes = file === undefined || file === '-' ? readFileSync(STDIN) : await readBytes(file);
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  // Only a text that holds the character itself may end up with it.
+  if (text.includes('\ufffd') && !Buffer.from(bytes).includes('\ufffd')) {
+    const c = colours(process.stderr);
+    process.stderr.write(`${c.yellow('warning:')} the text is not UTF-8; U+FFFD stands for what is not\n`);
+  }
+  return text;
+}
+
+/** Ids as people write them: parted by anything that is no digit. */
+function parseIds(text: string): number[] {
+  const wrong = /[^\d\s,;[\]()]/.exec(text);
+  if (wrong)
+    throw usageError(`--decode: ${quoted(wrong[0])} is not part of a list of ids`, 'for example 1 450 7483');
+  return (text.match(/\d+/g) ?? []).map(Number);
+}
+
+/** What a token stands for: its text, or its bytes where they are no text on their own. */
+function pieceText(tokenizer: Tokenizer, id: number): string {
+  const bytes = tokenizer.piece(id);
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`).join('');
+  }
+}
+
+function printTokens(tokenizer: Tokenizer, ids: Int32Array, options: TokenizeCommandOptions): void {
+  if (options.count && !options.json) {
+    process.stdout.write(`${ids.length}\n`);
+    return;
+  }
+  if (options.json) {
+    const tokens = options.count ? {} : { tokens: listTokens(tokenizer, ids) };
+    printJson({ model: options.model, count: ids.length, ...tokens });
+    return;
+  }
+  if (ids.length === 0) return;
+  const rows = listTokens(tokenizer, ids).map(({ id, text }) => [String(id), quoted(text, 200)]);
+  process.stdout.write(`${table(rows, [0])}\n`);
+}
+
+function listTokens(tokenizer: Tokenizer, ids: Int32Array): { id: number; text: string }[] {
+  return Array.from(ids, (id) => ({ id, text: pieceText(tokenizer, id) }));
+}
+
+async function run(words: readonly string[], options: TokenizeCommandOptions): Promise<void> {
+  const tokenizer = await loadTokenizer(options.model);
+  const text = await readText(words, options.file);
+  if (!options.decode) {
+    const { special = false, bos = false } = options;
+    printTokens(tokenizer, tokenizer.encode(text, { special, bos }), options);
+    return;
+  }
+  const decoded = tokenizer.decode(parseIds(text), { special: options.special === true });
+  if (options.json) printJson({ model: options.model, text: decoded });
+  else process.stdout.write(`${decoded}\n`);
+}
+
+export function defineTokenize(command: Command): void {
+  command
+    .name('tokenize')
+    .description('show the tokens of a text, or the text of token ids')
+    .argument('[text...]', 'the text (or ids, with --decode); default: --file, or stdin')
+    .requiredOption('-m, --model <path>', 'GGUF file, tokenizer.json, or the folder of a checkpoint')
+    .option('-f, --file <path>', 'read the text from a file')
+    .option('--special', 'read (with --decode: write) control tokens such as <|end|>')
+    .option('--bos', 'add the tokens that the model wants around a text')
+    .option('--count', 'only the number of tokens')
+    .option('--decode', 'the other way: ids to text')
+    .option('--json', 'print JSON')
+    .action(run);
+}
