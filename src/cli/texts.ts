@@ -73,7 +73,8 @@ export async function readTextFile(file: string): Promise<string> {
     throw fileError(file, error);
   });
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // A byte-order mark is part of the text, as llama.cpp reads it.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw inputError(
       `${file}, byte ${firstBadByte(bytes)}`,
