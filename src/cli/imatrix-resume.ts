@@ -31,12 +31,13 @@ function digest(...parts: readonly unknown[]): string {
 
 /** @param settings whatever else decides the sums. */
 export async function runIdentity(engine: Engine, settings: readonly unknown[]): Promise<RunIdentity> {
+  const { backend, cacheType, attention, batch } = engine;
   const { file } = engine.model;
   const local = !file.shards.some(isUrl);
   const tensors = file.tensors.map(({ name, format, shape, offset }) => [name, format.name, shape, offset]);
   return {
     model: digest(file.size, tensors, local ? await fileIdentity(file.shards) : file.shards),
-    settings: digest(VERSION, engine.backend.name, engine.cacheType, engine.batch, settings),
+    settings: digest(VERSION, backend.name, cacheType, attention, batch, settings),
   };
 }
 
