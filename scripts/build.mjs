@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import asc from 'assemblyscript/asc';
 import { glob } from './glob.mjs';
 import { writeGrids } from './grids.mjs';
@@ -26,13 +27,24 @@ const MODULES = [
   },
 ];
 
+/** The files that entries import, their own included: what a module is made of. */
+function reachedFrom(entries) {
+  const reached = new Set(entries);
+  // A set yields what is added while it is walked.
+  for (const file of reached) {
+    for (const [, target] of readFileSync(file, 'utf8').matchAll(/from\s+'(\.[^']+)'/g)) {
+      reached.add(`${path.posix.join(path.posix.dirname(file), target)}.ts`);
+    }
+  }
+  return [...reached].sort();
+}
+
 async function buildModule({ name, suffix, out, flags }) {
-  const sources = glob('src', /\.as\.ts$/);
-  const entries = sources.filter((file) => file.endsWith(suffix));
+  const entries = glob('src', /\.as\.ts$/).filter((file) => file.endsWith(suffix));
   if (entries.length === 0) return;
   const options = [...FLAGS, ...flags, ...OPTIMIZE];
   const hash = createHash('sha256').update(JSON.stringify([options, entries, asc.version]));
-  for (const file of sources) hash.update(file).update(readFileSync(file));
+  for (const file of reachedFrom(entries)) hash.update(file).update(readFileSync(file));
   const stamp = hash.digest('hex').slice(0, 16);
   if (existsSync(out) && readFileSync(out, 'utf8').includes(`'${stamp}'`)) return;
   const started = Date.now();

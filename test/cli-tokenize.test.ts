@@ -86,3 +86,12 @@ test('a folder without a tokenizer is one error', () => {
     stderr: expect.stringContaining('has no tokenizer.json'),
   });
 });
+
+test('text that is not UTF-8 is one error', () => {
+  const file = path.join(FOLDER, 'latin1.txt');
+  writeFileSync(file, Uint8Array.of(0x61, 0xe9, 0x62));
+  expect(run('-m', GGUF, '-f', file)).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('is not UTF-8'),
+  });
+});

@@ -1,6 +1,6 @@
 /** `bitmill imatrix` as a user runs it: texts, weights, kills, merging, show, and what is wrong told in one line. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,6 +56,30 @@ test('a text becomes an importance matrix, its perplexity is told on the way and
   expect(entries.get('blk.1.ffn_down.weight')?.counts).toEqual(Float32Array.of(96));
 });
 
+test('an f16 conversion of a bf16 checkpoint is warned of, the bf16 one is not', () => {
+  const warnings = ['f16', 'bf16'].map((dtype) => {
+    const model = at(`${dtype}.gguf`);
+    done('convert', path.join(CHECKPOINTS, 'phi3'), '-o', model, '--dtype', dtype);
+    const args = [
+      'imatrix',
+      '-m',
+      model,
+      '-c',
+      '32',
+      '--tokens',
+      at('ids.txt'),
+      '-o',
+      at('w.gguf'),
+      '--no-ppl',
+    ];
+    return /warning: .*/.exec(done(...args).stderr)?.[0];
+  });
+  expect(warnings[0]).toMatch(
+    /^warning: f16\.gguf is an f16 conversion of a bf16 checkpoint.*; convert the checkpoint to bf16 or f32 instead/,
+  );
+  expect(warnings[1]).toBeUndefined();
+});
+
 test('--json prints one object', () => {
   const { stdout } = done(...RUN, '-f', at('a.txt'), '--chunks', '2', '-o', at('j.gguf'), '--json');
   expect(JSON.parse(stdout)).toMatchObject({
@@ -88,6 +112,19 @@ test('without -o the output has the name of the model; without --ppl none is pri
   });
 });
 
+test('with the least memory, which means layer by layer, and with more threads: the same bytes', () => {
+  const run = (output: string, ...more: readonly string[]) =>
+    bitmill([...RUN, '-f', at('a.txt'), '--chunks', '5', '-o', at(output), ...more]);
+  const least = /needs at least (\d+) bytes/.exec(run('x.gguf', '--memory', '1').stderr)?.[1] ?? '';
+  expect(Number(least)).toBeGreaterThan(0);
+  const settings = [[], ['--memory', least], ['--threads', '2', '--save-every', '0'], ['--save-every', '2']];
+  const files = settings.map((more, i) => {
+    expect(run(`same${i}.gguf`, ...more).code).toBe(0);
+    return readFileSync(at(`same${i}.gguf`));
+  });
+  for (const file of files) expect(file).toEqual(files[0]);
+});
+
 test('a weight of 3 counts as much as the text three times; both texts are named', async () => {
   const limit = ['--chunks', '2', '--no-ppl'];
   const [a, b] = [at('a.txt'), at('b.txt')];
@@ -108,6 +145,51 @@ test('a weight of 3 counts as much as the text three times; both texts are named
 test('token ids are taken as they are, 100 of them as three chunks of 32', async () => {
   done(...RUN, '--tokens', at('ids.txt'), '-o', at('ids.gguf'));
   expect((await read('ids.gguf')).chunkCount).toBe(3);
+});
+
+describe('chats', () => {
+  const CHAT = at('chat.gguf');
+
+  beforeAll(() => {
+    cpSync(path.join(CHECKPOINTS, 'phi3'), at('chat'), { recursive: true });
+    const config = path.join(at('chat'), 'tokenizer_config.json');
+    const template = '{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}';
+    const known = JSON.parse(readFileSync(config, 'utf8')) as object;
+    writeFileSync(config, JSON.stringify({ ...known, chat_template: template }));
+    done('convert', at('chat'), '-o', CHAT, '--dtype', 'f32');
+    const said = 'Name the days of the week, please.';
+    const messages = [
+      { role: 'user', content: said },
+      { role: 'assistant', content: 'Monday, Tuesday.' },
+    ];
+    writeFileSync(at('chats.jsonl'), `${JSON.stringify(messages)}\n${JSON.stringify({ messages })}\n`);
+    writeFileSync(at('rendered.txt'), `user: ${said}\nassistant: Monday, Tuesday.\n`.repeat(2));
+    writeFileSync(at('bad.jsonl'), '[{"role": "user", "content": "x"}]\n{"text": "y"}\n');
+  });
+
+  const run = (...args: readonly string[]) =>
+    bitmill(['imatrix', '-m', CHAT, '-c', '32', '--no-ppl', ...args]);
+
+  test('are rendered through the template of the model', async () => {
+    expect(run('--chat', at('chats.jsonl'), '-o', at('chat.imatrix.gguf')).stderr).not.toContain('error');
+    expect(run('-f', at('rendered.txt'), '-o', at('text.imatrix.gguf')).stderr).not.toContain('error');
+    const [chat, text] = [await read('chat.imatrix.gguf'), await read('text.imatrix.gguf')];
+    expect(chat.datasets).toEqual(['chats.jsonl']);
+    expect(chat.chunkCount).toBeGreaterThan(2);
+    expect(chat.chunkCount).toBe(text.chunkCount);
+  });
+
+  test('that are malformed are an error at their line', () => {
+    const { code, stderr } = run('--chat', at('bad.jsonl'), '-o', at('x.gguf'));
+    expect(code).toBe(3);
+    expect(stderr).toContain('bad.jsonl:2: is no chat');
+  });
+
+  test('need a model with a template', () => {
+    const { code, stderr } = bitmill([...RUN, '--chat', at('chats.jsonl'), '-o', at('x.gguf')]);
+    expect(code).toBe(3);
+    expect(stderr).toContain('has no chat template');
+  });
 });
 
 test('--from goes on from another file: two halves are the whole', async () => {
@@ -144,18 +226,24 @@ describe('a run that is killed', () => {
   const text = ['-f', '', '--save-every', '2', '--chunks', '200'];
   const killed = [...RUN, ...text];
 
-  /** Kills the command with SIGKILL as soon as its partial file has been there for a while. */
-  function kill(output: string, after: number): Promise<void> {
-    const child = spawn(process.execPath, [BIN, ...killed, '-o', output], { stdio: 'ignore' });
+  /** Kills the command as soon as its partial file has been there for a while. @returns what it said. */
+  function kill(output: string, after: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<string> {
+    const child = spawn(process.execPath, [BIN, ...killed, '-o', output], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (data) => {
+      said += data;
+    });
     let since: number | undefined;
     const watch = setInterval(() => {
       since ??= existsSync(`${output}.partial.gguf`) ? Date.now() : undefined;
-      if (since !== undefined && Date.now() - since >= after) child.kill('SIGKILL');
+      if (since !== undefined && Date.now() - since >= after) child.kill(signal);
     }, 2);
     return new Promise((resolve) => {
       child.on('close', () => {
         clearInterval(watch);
-        resolve();
+        resolve(said);
       });
     });
   }
@@ -176,6 +264,13 @@ describe('a run that is killed', () => {
     expect(JSON.parse(stdout).resumed_chunks).toBeGreaterThan(0);
     expect(readFileSync(output)).toEqual(readFileSync(at('calm.gguf')));
     expect(existsSync(`${output}.partial.gguf`)).toBe(false);
+  });
+
+  test('by Ctrl-C says how to go on', async () => {
+    const output = at('stopped.gguf');
+    expect(await kill(output, 0, 'SIGINT')).toMatch(
+      /\nstopped; the same command goes on after chunk \d+ \(\S+stopped\.gguf\.partial\.gguf\)\n$/,
+    );
   });
 
   test('is not mixed with another: the error says what differs, --restart starts afresh', async () => {
@@ -250,6 +345,13 @@ describe('bad input ends in one clear error', () => {
       at('x.gguf'),
     ];
     expect(done(...args).stderr).toContain('warning: blk.0.attn_qkv.weight is in only one of ');
+  });
+
+  test('a damaged partial file is not gone on from', () => {
+    writeFileSync(at('torn.gguf.partial.gguf'), readFileSync(at('ids.txt')));
+    const { code, stderr } = bitmill([...RUN, '-f', at('a.txt'), '--chunks', '1', '-o', at('torn.gguf')]);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/torn\.gguf\.partial\.gguf.*\nhint: --restart throws it away/);
   });
 
   test('an output that cannot be written is one error', () => {

@@ -3,7 +3,7 @@
  * real files within seconds and without a download. It is the shape of a language model, not one: it cannot talk.
  */
 import path from 'node:path';
-import { bf16ToF32, f32ToBf16 } from '../core/index.ts';
+import { f32ToBf16 } from '../core/index.ts';
 import { layoutSafetensors, type SafetensorsSpec, SINGLE_FILE } from '../hf/index.ts';
 import { writeAtomically } from '../platform/index.ts';
 
@@ -129,12 +129,6 @@ function weights(spec: SafetensorsSpec, seed: number): Uint8Array {
   return new Uint8Array(
     Uint16Array.from({ length: count }, () => f32ToBf16(isNorm ? 1 : 0.02 * next())).buffer,
   );
-}
-
-/** Importance of the columns of a weight, as activations with a few strong channels would give it. */
-export function demoImportance(cols: number, seed: number): Float32Array {
-  const next = heavyTailed(seed);
-  return Float32Array.from({ length: cols }, () => bf16ToF32(f32ToBf16(Math.exp(0.8 * next()))));
 }
 
 /** Writes the checkpoint into a folder: config.json, tokenizer files, model.safetensors. */

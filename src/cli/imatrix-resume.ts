@@ -1,6 +1,6 @@
 /** Going on after an interruption: the partial file beside the output of `bitmill imatrix`. */
 import { rm } from 'node:fs/promises';
-import { usageError } from '../core/index.ts';
+import { BitmillError, usageError } from '../core/index.ts';
 import type { Engine } from '../generate/index.ts';
 import {
   type ChunkGroup,
@@ -19,6 +19,8 @@ import { VERSION } from './version.ts';
 /** Also a GGUF, so that every tool opens it. */
 const SUFFIX = '.partial.gguf';
 
+const RESTART_HINT = '--restart throws it away; another output (-o) leaves it alone';
+
 /** What must be the same for a run to go on. */
 export interface RunIdentity {
   readonly model: string;
@@ -31,12 +33,13 @@ function digest(...parts: readonly unknown[]): string {
 
 /** @param settings whatever else decides the sums. */
 export async function runIdentity(engine: Engine, settings: readonly unknown[]): Promise<RunIdentity> {
+  const { backend, cacheType, attention, batch } = engine;
   const { file } = engine.model;
   const local = !file.shards.some(isUrl);
   const tensors = file.tensors.map(({ name, format, shape, offset }) => [name, format.name, shape, offset]);
   return {
     model: digest(file.size, tensors, local ? await fileIdentity(file.shards) : file.shards),
-    settings: digest(VERSION, engine.backend.name, engine.cacheType, engine.batch, settings),
+    settings: digest(VERSION, backend.name, cacheType, attention, batch, settings),
   };
 }
 
@@ -60,10 +63,7 @@ export class PartialFile {
     const { state, key } = await this.#read();
     const difference = keyDifference(key, this.#key(state.chunksDone));
     if (difference !== undefined) {
-      throw usageError(
-        `${this.file}: was left by a run with ${difference}`,
-        '--restart throws it away; another output (-o) leaves it alone',
-      );
+      throw usageError(`${this.file}: was left by a run with ${difference}`, RESTART_HINT);
     }
     const totals = this.#groups.map((_, group) => state.totals[group] ?? new Map());
     return { ...state, totals };
@@ -88,6 +88,9 @@ export class PartialFile {
     const source = await openFile(this.file);
     try {
       return await readPartial(source);
+    } catch (error) {
+      if (!(error instanceof BitmillError)) throw error;
+      throw new BitmillError(error.kind, error.message, { hint: RESTART_HINT, cause: error });
     } finally {
       await source.close();
     }

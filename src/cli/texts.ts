@@ -5,7 +5,8 @@ import { inputError, usageError } from '../core/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
 import { parseTokenIds, type TokenText } from '../imatrix/index.ts';
 import { exists, fileError } from '../platform/index.ts';
-import { type Tokenizer, tokenizerOf } from '../text/index.ts';
+import { chatTemplateOf, type Tokenizer, tokenizerOf } from '../text/index.ts';
+import { conversationTokens, parseConversations } from './chats.ts';
 
 /** JavaScript's strings end not far above this; in bytes. */
 const LARGEST_TEXT = 2 ** 29 - 2 ** 20;
@@ -13,6 +14,7 @@ const LARGEST_TEXT = 2 ** 29 - 2 ** 20;
 /** The kinds of files by their option. */
 export interface TextFiles {
   readonly file: readonly string[];
+  readonly chat: readonly string[];
   readonly tokens: readonly string[];
 }
 
@@ -71,7 +73,8 @@ export async function readTextFile(file: string): Promise<string> {
     throw fileError(file, error);
   });
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // A byte-order mark is part of the text, as llama.cpp reads it.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw inputError(
       `${file}, byte ${firstBadByte(bytes)}`,
@@ -92,10 +95,15 @@ interface Reading {
 const KINDS = {
   file: (reading: Reading, _file: string, text: string) =>
     reading.tokenizer().encode(text, { special: reading.parseSpecial, bos: true }),
+  chat: ({ model, tokenizer }: Reading, file: string, text: string) =>
+    conversationTokens(chatTemplateOf(model, tokenizer()), parseConversations(file, text)),
   tokens: (_reading: Reading, file: string, text: string) => parseTokenIds(file, text),
 } as const satisfies Record<keyof TextFiles, (reading: Reading, file: string, text: string) => Int32Array>;
 
-const OPTIONS = { file: '-f', tokens: '--tokens' } as const satisfies Record<keyof TextFiles, string>;
+const OPTIONS = { file: '-f', chat: '--chat', tokens: '--tokens' } as const satisfies Record<
+  keyof TextFiles,
+  string
+>;
 
 /** All files of all kinds as tokens, one stream each. @throws input error: a file that cannot be read as its kind. */
 export async function readTexts(
@@ -109,7 +117,7 @@ export async function readTexts(
     return made;
   };
   const texts: TokenText[] = [];
-  for (const kind of ['file', 'tokens'] as const) {
+  for (const kind of ['file', 'chat', 'tokens'] as const) {
     for (const value of files[kind]) {
       const { file, weight } = await parseWeighted(OPTIONS[kind], value);
       const text = await readTextFile(file);

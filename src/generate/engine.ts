@@ -36,6 +36,7 @@ export class Engine {
   readonly graphs: ModelGraphs;
   readonly contextSize: number;
   readonly cacheType: CacheType;
+  readonly attention: AttentionAlgorithm;
   readonly batch: number;
   /** Bytes that the engine may plan with. */
   readonly budget: number;
@@ -50,6 +51,7 @@ export class Engine {
     this.backend = backend;
     this.contextSize = contextSize;
     this.cacheType = cacheType;
+    this.attention = attention;
     this.batch = Math.min(batch, contextSize);
     this.graphs = model.graphs({ cacheType, attention, contextSize });
     const { memory = Number.POSITIVE_INFINITY, reserve = 0 } = options;

@@ -31,14 +31,16 @@ interface Setting extends Partial<CollectOptions> {
   /** Streams layer by layer with the least memory that will do. */
   readonly streamed?: boolean;
   readonly state?: CollectState;
+  /** Tokens a run. */
+  readonly batch?: number;
   readonly change?: (file: GgufFile) => GgufFile;
 }
 
 async function run(groups: readonly ChunkGroup[], setting: Setting = {}): Promise<CollectState> {
-  const { backend = referenceBackend(), streamed = false, state, change, ...options } = setting;
+  const { backend = referenceBackend(), streamed = false, state, change, batch = SIZE, ...options } = setting;
   const file = await openTinyModel('phi3');
   const read = change ? change(file) : file;
-  const needs = { backend, contextSize: SIZE, cacheType: 'f32' } as const;
+  const needs = { backend, contextSize: SIZE, cacheType: 'f32', batch } as const;
   let engine = await Engine.open(read, needs);
   if (streamed) engine = await Engine.open(read, { ...needs, memory: engine.streamingBytes() });
   expect(engine.resident).toBe(!streamed);
@@ -165,6 +167,27 @@ test('perplexity is told after each chunk', async () => {
     [2, 14],
     [3, 21],
   ]);
+});
+
+test('chunks longer than a batch come in parts: the same sums within f32 rounding, one figure a chunk', async () => {
+  const list = chunks(2);
+  const whole = await run(one(...list), { perplexity: true, processOutput: true });
+  for (const streamed of [false, true]) {
+    const told: number[] = [];
+    const onPerplexity = (chunk: number) => void told.push(chunk);
+    const setting = { perplexity: true, processOutput: true, batch: 5, streamed, onPerplexity };
+    const parts = await run(one(...list), setting);
+    expect(told).toEqual([1, 2]);
+    expect(parts.loss.tokens).toBe(whole.loss.tokens);
+    expect(parts.loss.nll).toBeCloseTo(whole.loss.nll, 4);
+    for (const [name, { sums, count }] of parts.totals[0]) {
+      const expected = sumsOf(whole, name);
+      expect(count).toBe(expected.count);
+      sums.forEach((sum, column) => {
+        expect(Math.abs(sum / expected.sums[column] - 1)).toBeLessThan(1e-5);
+      });
+    }
+  }
 });
 
 test('a token that the model lacks is an error', async () => {

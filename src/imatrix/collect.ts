@@ -106,14 +106,19 @@ class Collection {
 
   /** @param before chunks of all groups that are done. */
   async #walk(chunks: readonly Int32Array[], group: number, before: number): Promise<void> {
-    const { processOutput, perplexity, chunkSize, saveEvery, save, progress } = this.#options;
+    const { processOutput, perplexity, chunkSize, saveEvery, save, progress, onPerplexity } = this.#options;
     const scored = perplexity ? scoredRows(chunkSize) : { from: 0, to: 0 };
     const rows = processOutput ? { from: 0, to: chunkSize } : scored;
     const stepsPerToken = walkLength(this.#engine, [new Int32Array(1)]);
     await walk(this.#engine, {
       chunks,
       ...(rows.to > rows.from ? { select: () => rows } : {}),
-      finish: (head) => this.#score(head, chunks[head.chunk], before + head.chunk),
+      finish: async (head) => {
+        await this.#score(head, chunks[head.chunk], before + head.chunk);
+        // A chunk longer than a batch comes in parts: its figure is told after the last one.
+        const soFar = perplexityOf(this.#state.loss);
+        if (soFar && head.rows.to === rows.to) onPerplexity?.(before + head.chunk + 1, soFar);
+      },
       collect: { wanted: isWanted(processOutput), totals: this.#state.totals[group] },
       ...(saveEvery ? { saveEvery } : {}),
       saved: async (done) => {
@@ -139,10 +144,6 @@ class Collection {
       throw inputError(this.#engine.model.file.name, `the logits of chunk ${index + 1} are not finite`);
     }
     this.#state.loss = addLosses(this.#state.loss, counted);
-    const soFar = perplexityOf(this.#state.loss);
-    if (head.rows.to === chunk.length || head.rows.to === scored.to) {
-      if (soFar) this.#options.onPerplexity?.(index + 1, soFar);
-    }
   }
 }
 

@@ -28,6 +28,7 @@ export const spawnEngineThread: SpawnThread = () => {
       worker.on('error', (error) => {
         cause = error instanceof Error ? error.message : String(error);
       });
+      worker.on('messageerror', (error) => handler(error.message));
       worker.on('exit', (code) => {
         if (!expected) handler(cause ?? `it exited with code ${code}`);
       });

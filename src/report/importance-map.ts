@@ -1,4 +1,5 @@
 /** An importance matrix as a picture: layers across, tensors down, once by size and once by evenness. */
+import { inputError } from '../core/index.ts';
 import type { ImportanceMatrix, TensorStatistics } from '../imatrix/index.ts';
 import { tensorStatistics } from '../imatrix/index.ts';
 import type { TopLevelSpec } from './picture.ts';
@@ -18,13 +19,15 @@ const MAPS = [
     note: 'how large the activations are that enter each matrix',
     scale: { type: 'log', scheme: 'magma', reverse: true },
     format: '.2~g',
+    ticks: (low: number, high: number) => [low, Math.sqrt(low * high), high],
   },
   {
     field: 'evenness',
     title: 'Evenness over the columns',
-    note: 'entropy over its maximum: 1 if all columns matter alike, 0 if one column has everything',
+    note: 'entropy: 1 if all columns matter alike, 0 if one has everything',
     scale: { type: 'linear', scheme: 'viridis', domainMax: 1 },
     format: '.2f',
+    ticks: (low: number) => [low, (low + 1) / 2, 1],
   },
 ] as const;
 
@@ -42,6 +45,15 @@ function labelled(layers: readonly number[], cell: number): number[] {
   return layers.filter((layer) => layer % step === 0);
 }
 
+/** Least and largest number of a field, null left out; undefined if there is none. */
+function range<F extends string>(
+  values: readonly Record<F, number | null>[],
+  field: F,
+): [number, number] | undefined {
+  const numbers = values.flatMap((one) => one[field] ?? []);
+  return numbers.length > 0 ? [Math.min(...numbers), Math.max(...numbers)] : undefined;
+}
+
 /** What a reader has to know of the source: texts and tokens. */
 function subtitle({ datasets, chunkCount, chunkSize }: ImportanceMatrix): string {
   const chunks = `${chunkCount} ${chunkCount === 1 ? 'chunk' : 'chunks'} of ${chunkSize} tokens`;
@@ -50,10 +62,12 @@ function subtitle({ datasets, chunkCount, chunkSize }: ImportanceMatrix): string
 
 /**
  * Two heat maps as a Vega-Lite specification. Tensors outside of the layers are left out.
- * @param title for example the file's name.
+ * @param title for example the file's name. @throws input error: no tensor is in a layer.
  */
 export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevelSpec {
   const tensors = tensorStatistics(matrix, 0).filter(({ layer }) => layer !== undefined);
+  if (tensors.length === 0)
+    throw inputError(matrix.name, 'has no tensor in a layer, so there is nothing to draw');
   const layers = [...new Set(tensors.map(({ layer }) => layer ?? 0))];
   const cell = Math.max(CELL.least, Math.min(CELL.most, Math.floor(MAP_WIDTH / Math.max(1, layers.length))));
   // A log scale has no place for 0: dead tensors stay white.
@@ -63,7 +77,11 @@ export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevel
     mean: mean || null,
     evenness,
   }));
-  const panel = ({ field, title: name, note, scale, format }: (typeof MAPS)[number]) => ({
+  const ticksOf = (field: 'mean' | 'evenness', ticks: (low: number, high: number) => number[]) => {
+    const span = range(values, field);
+    return span ? ticks(...span) : [];
+  };
+  const panel = ({ field, title: name, note, scale, format, ticks }: (typeof MAPS)[number]) => ({
     title: { text: name, subtitle: note, fontSize: 13, subtitleFontSize: 11, offset: 8 },
     width: { step: cell },
     height: { step: 26 },
@@ -73,6 +91,7 @@ export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevel
         field: 'layer',
         type: 'ordinal',
         title: 'layer',
+        scale: { domain: layers },
         axis: { values: labelled(layers, cell), labelAngle: 0, ticks: false, domain: false },
       },
       y: {
@@ -82,7 +101,12 @@ export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevel
         title: null,
         axis: { ticks: false, domain: false, labelPadding: 8 },
       },
-      color: { field, type: 'quantitative', scale, legend: { title: null, format, gradientLength: 90 } },
+      color: {
+        field,
+        type: 'quantitative',
+        scale,
+        legend: { title: null, format, gradientLength: 90, values: ticksOf(field, ticks) },
+      },
     },
   });
   return {

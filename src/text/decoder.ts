@@ -1,4 +1,8 @@
-/** Ids to text, one at a time: bytes go in, whole characters come out. */
+/**
+ * Ids to text, one at a time: bytes go in, whole characters come out. Bytes that are no UTF-8 become U+FFFD where
+ * TextDecoder puts it, one for each longest beginning of a character; Hugging Face's decoders for byte tokens put one
+ * for every byte of the run.
+ */
 import type { StreamingDecoder } from './types.ts';
 
 const SPACE = 0x20;

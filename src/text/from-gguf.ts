@@ -14,7 +14,7 @@ import {
 import type { AddedToken } from './added.ts';
 import { symbolBytes } from './byte-symbols.ts';
 import { Joints } from './joints.ts';
-import { PRE_TOKENIZERS, type PreTokenizer } from './pre-tokenizers.ts';
+import { PRE_TOKENIZERS, type PreTokenizer, patternsOf } from './pre-tokenizers.ts';
 import { ByteLevelEncoder, MergeList } from './ranked.ts';
 import { ScoredEncoder } from './scored.ts';
 import { splitBy } from './split.ts';
@@ -79,12 +79,13 @@ function sentencePieceStages(file: GgufFile, vocabulary: Vocabulary): Stages {
 }
 
 function byteLevelStages(file: GgufFile, vocabulary: Vocabulary): Stages {
-  const { patterns, wholeWords } = preTokenizerOf(file);
+  const pre = preTokenizerOf(file);
+  const patterns = patternsOf(pre);
   const merges = new MergeList(vocabulary, mergesOf(file));
   return {
     normalize: (text) => text,
     cut: (text) => splitBy(text, patterns),
-    words: new ByteLevelEncoder(vocabulary, merges, wholeWords),
+    words: new ByteLevelEncoder(vocabulary, merges, pre.wholeWords),
     bytes: symbolBytes,
     prefixesSpace: false,
   };

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { uniform } from '../../test/random.ts';
+import { randomText } from '../../test/texts.ts';
 import { BYTE_SYMBOLS } from './byte-symbols.ts';
 import { tokenizerFromJson } from './index.ts';
 
@@ -131,4 +133,58 @@ test.each<[string, unknown, string]>([
 ])('%s is one input error', (_, json, message) => {
   expect(() => tokenizerFromJson(json)).toThrow(message);
   expect(() => tokenizerFromJson(json)).toThrow(expect.objectContaining({ kind: 'input' }));
+});
+
+/** A copy in which one value, anywhere, is something else. */
+function damaged(value: unknown, random: () => number): unknown {
+  const junk = [
+    null,
+    -1,
+    1.5,
+    '',
+    'x',
+    '▁',
+    '(',
+    [],
+    [[]],
+    {},
+    { type: 'Sequence' },
+    true,
+    '__proto__',
+    2 ** 40,
+  ];
+  const places: [Record<string, unknown>, string][] = [];
+  const copy: unknown = structuredClone(value);
+  const collect = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    for (const name of Object.keys(node)) {
+      places.push([node as Record<string, unknown>, name]);
+      collect((node as Record<string, unknown>)[name]);
+    }
+  };
+  collect(copy);
+  const [node, name] = places[Math.floor(random() * places.length)];
+  if (random() < 0.3) delete node[name];
+  else node[name] = structuredClone(junk[Math.floor(random() * junk.length)]);
+  return JSON.parse(JSON.stringify(copy));
+}
+
+test('a damaged file is an input error or still a tokenizer, never a crash', () => {
+  const random = uniform(10);
+  const small = { ...BYTES, model: { ...BYTES.model, vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'] } };
+  let refused = 0;
+  for (let round = 0; round < 3000; round++) {
+    const json = damaged(round % 2 ? CHARACTERS : small, random);
+    try {
+      const tokenizer = tokenizerFromJson(json, {
+        config: damaged({ bos_token: 'a', add_bos_token: true }, random),
+      });
+      const ids = tokenizer.encode(randomText(random, ['ab', '<|end|>']), { special: true, bos: true });
+      expect(typeof tokenizer.decode(ids)).toBe('string');
+    } catch (error) {
+      expect(error, JSON.stringify(json)).toMatchObject({ kind: 'input' });
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(300);
 });

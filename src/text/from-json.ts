@@ -17,7 +17,7 @@ import type { Tokenizer } from './types.ts';
 import { type TokenKind, Vocabulary } from './vocabulary.ts';
 
 /** Ids are below this; the largest vocabularies have some 300,000 tokens. */
-const MAX_TOKENS = 1 << 24;
+const MAX_TOKENS = 1 << 22;
 
 export interface JsonOptions {
   /** How messages call the file. Default: tokenizer.json. */
@@ -143,7 +143,7 @@ function vocabularyOf(
   const texts: (string | undefined)[] = Array.from({ length: size }, () => undefined);
   const kinds: TokenKind[] = Array.from({ length: size }, () => 'unused');
   const ids = new Map<string, number>();
-  const place_ = (text: string, id: number, kind: TokenKind): void => {
+  const put = (text: string, id: number, kind: TokenKind): void => {
     texts[id] = text;
     kinds[id] = kind;
     ids.set(text, id);
@@ -151,9 +151,9 @@ function vocabularyOf(
   for (const [text, id] of listed) {
     if (texts[id] !== undefined) throw inputError(place, `two tokens have the id ${id}`);
     const byte = model['byte_fallback'] === true && byteOf(text) !== undefined;
-    place_(text, id, text === special.unknown ? 'unknown' : byte ? 'byte' : 'normal');
+    put(text, id, text === special.unknown ? 'unknown' : byte ? 'byte' : 'normal');
   }
-  for (const { text, id, special } of added) place_(text, id, special ? 'control' : 'user-defined');
+  for (const { text, id, special } of added) put(text, id, special ? 'control' : 'user-defined');
   const idOf = (text: string | undefined) => (text === undefined ? undefined : ids.get(text));
   return new Vocabulary({
     texts,

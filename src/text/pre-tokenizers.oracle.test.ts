@@ -24,8 +24,8 @@ afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
 const TEXTS = 1000;
 const TEXTS_AGAIN = 50;
 
-const NAMES = [...PRE_TOKENIZERS].map(([name, { patterns }], i, all) => {
-  const first = all.findIndex(([, other]) => other.patterns === patterns) === i;
+const NAMES = [...PRE_TOKENIZERS].map(([name, { splitter }], i, all) => {
+  const first = all.findIndex(([, other]) => other.splitter === splitter) === i;
   return { name, count: first ? TEXTS : TEXTS_AGAIN };
 });
 

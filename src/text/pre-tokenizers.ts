@@ -40,45 +40,40 @@ const DEEPSEEK_WORDS =
 /** BLOOM's: anything but white space and some punctuation. */
 const BLOOM = ` ?[^\\(${S}\\|.,!?…。，、।۔،\\)]+`;
 
-const compiled = (...sources: string[]): readonly RegExp[] =>
-  sources.map((source) => new RegExp(source, 'gv'));
-
-/** Expressions in the order in which they are applied. */
+/** Expressions (with the flag v) in the order in which they are applied. */
 const SPLITTERS = {
-  default: compiled('[\\p{P}$+<=>^~\\|]+', GPT2, '\\p{N}+', '[0-9][0-9][0-9]'),
-  gpt2: compiled(GPT2),
-  digits: compiled('\\p{N}', GPT2),
-  llama3: compiled(gpt4('\\p{N}{1,3}')),
-  qwen2: compiled(gpt4('\\p{N}')),
-  qwen35: compiled(
-    `${CONTRACTIONS}|${LEAD}[\\p{L}\\p{M}]+|\\p{N}| ?[^${S}\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${LINES}`,
-  ),
-  gpt4o: compiled(`${cased(`(?:${CONTRACTIONS})?`)}|\\p{N}{1,3}| ?${MARKS}[\\r\\n\\/]*|${LINES}`),
-  tekken: compiled(`${cased('')}|\\p{N}| ?${MARKS}[\\r\\n\\/]*|${LINES}`),
-  falcon: compiled('[\\p{P}$+<=>^~\\|`]+', GPT2, '[0-9][0-9][0-9]'),
-  deepseek3: compiled('\\p{N}{1,3}', KANA_AND_HAN, DEEPSEEK_WORDS),
-  bloom: compiled(BLOOM),
-  viking: compiled(BLOOM, '\\p{N}'),
-  chameleon: compiled(
+  default: ['[\\p{P}$+<=>^~\\|]+', GPT2, '\\p{N}+', '[0-9][0-9][0-9]'],
+  gpt2: [GPT2],
+  digits: ['\\p{N}', GPT2],
+  llama3: [gpt4('\\p{N}{1,3}')],
+  qwen2: [gpt4('\\p{N}')],
+  qwen35: [`${CONTRACTIONS}|${LEAD}[\\p{L}\\p{M}]+|\\p{N}| ?[^${S}\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${LINES}`],
+  gpt4o: [`${cased(`(?:${CONTRACTIONS})?`)}|\\p{N}{1,3}| ?${MARKS}[\\r\\n\\/]*|${LINES}`],
+  tekken: [`${cased('')}|\\p{N}| ?${MARKS}[\\r\\n\\/]*|${LINES}`],
+  falcon: ['[\\p{P}$+<=>^~\\|`]+', GPT2, '[0-9][0-9][0-9]'],
+  deepseek3: ['\\p{N}{1,3}', KANA_AND_HAN, DEEPSEEK_WORDS],
+  bloom: [BLOOM],
+  viking: [BLOOM, '\\p{N}'],
+  chameleon: [
     '<sentinel:[0-9]+>',
     'IMGIMG[A-I]{1,4}Z',
     '[\\t\\n]|    |  ',
     '\\p{N}',
     '[\\p{P}!-\\/:-@\\[-`\\{-~]',
     GPT2,
-  ),
-  bailing: compiled(
+  ],
+  bailing: [
     `'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|${LEAD}\\p{L}+|\\p{N}| ?${MARKS}[\\r\\n]*|${S}*[\\r\\n]|${SPACES}`,
-  ),
-  seedCoder: compiled(`${CONTRACTIONS}|${LEAD}\\p{L}+|\\p{N}| ?[^${S}\\p{L}\\p{N}\\r\\n]+|${LINES}`),
-  exaoneMoe: compiled(
+  ],
+  seedCoder: [`${CONTRACTIONS}|${LEAD}\\p{L}+|\\p{N}| ?[^${S}\\p{L}\\p{N}\\r\\n]+|${LINES}`],
+  exaoneMoe: [
     `${CONTRACTIONS}|${LEAD}(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?${MARKS}[\\r\\n\\/]?` +
       `|${S}*[\\r\\n]|${SPACES}`,
-  ),
-  minicpm5: compiled('\\p{N}{1,3}', gpt4('\\p{N}+')),
-  laguna: compiled('[^\\n]+|\\n+', gpt4('\\p{N}')),
-  turkish: compiled(`${LEAD}\\p{L}+|\\p{N}| ?${MARKS}[\\r\\n]*|${LINES}`),
-} as const satisfies Record<string, readonly RegExp[]>;
+  ],
+  minicpm5: ['\\p{N}{1,3}', gpt4('\\p{N}+')],
+  laguna: ['[^\\n]+|\\n+', gpt4('\\p{N}')],
+  turkish: [`${LEAD}\\p{L}+|\\p{N}| ?${MARKS}[\\r\\n]*|${LINES}`],
+} as const satisfies Record<string, readonly string[]>;
 
 interface Row {
   readonly splitter: keyof typeof SPLITTERS;
@@ -127,7 +122,8 @@ const ROWS: readonly Row[] = [
 ];
 
 export interface PreTokenizer {
-  readonly patterns: readonly RegExp[];
+  /** Names that share it split alike. */
+  readonly splitter: keyof typeof SPLITTERS;
   readonly wholeWords: boolean;
   readonly addBos: boolean;
 }
@@ -135,6 +131,15 @@ export interface PreTokenizer {
 /** By the name in `tokenizer.ggml.pre`. */
 export const PRE_TOKENIZERS: ReadonlyMap<string, PreTokenizer> = new Map(
   ROWS.flatMap(({ splitter, names, wholeWords = false, addBos = false }) =>
-    names.map((name) => [name, { patterns: SPLITTERS[splitter], wholeWords, addBos }] as const),
+    names.map((name) => [name, { splitter, wholeWords, addBos }] as const),
   ),
 );
+
+const compiled = new Map<keyof typeof SPLITTERS, readonly RegExp[]>();
+
+/** The expressions of a splitter, compiled when they are first asked for. */
+export function patternsOf({ splitter }: PreTokenizer): readonly RegExp[] {
+  const patterns = compiled.get(splitter) ?? SPLITTERS[splitter].map((source) => new RegExp(source, 'gv'));
+  compiled.set(splitter, patterns);
+  return patterns;
+}

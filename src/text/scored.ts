@@ -12,12 +12,17 @@ export class ScoredEncoder implements WordEncoder {
   readonly #vocabulary: Vocabulary;
   readonly #scores: ArrayLike<number>;
   readonly #bytes: ByteFallback;
+  /** Of the longest token, in code units: longer pairs need no look-up. */
+  readonly #longest: number;
 
   /** @param scores by id; numbers. */
   constructor(vocabulary: Vocabulary, scores: ArrayLike<number>) {
     this.#vocabulary = vocabulary;
     this.#scores = scores;
     this.#bytes = new ByteFallback(vocabulary);
+    let longest = 0;
+    for (const { length } of vocabulary.plainTexts) longest = Math.max(longest, length);
+    this.#longest = longest;
   }
 
   encode(word: string): number[] {
@@ -40,6 +45,7 @@ export class ScoredEncoder implements WordEncoder {
   #pairs(word: string, places: Int32Array): Pairs {
     return {
       rank: (left, _right, end) => {
+        if (places[end] - places[left] > this.#longest) return Number.POSITIVE_INFINITY;
         const id = this.#vocabulary.plainIdOf(word.slice(places[left], places[end]));
         return id === undefined ? Number.POSITIVE_INFINITY : -this.#scores[id];
       },

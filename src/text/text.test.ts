@@ -7,7 +7,7 @@ import { DATA } from '../../test/oracle.ts';
 import { uniform } from '../../test/random.ts';
 import { randomText } from '../../test/texts.ts';
 import { openGguf } from '../platform/index.ts';
-import { type Tokenizer, tokenizerFromJson, tokenizerOf } from './index.ts';
+import { chatTemplateOf, type Tokenizer, tokenizerFromJson, tokenizerOf } from './index.ts';
 
 const FOLDER = path.join(DATA, 'phi-3-mini');
 const skip = existsSync(FOLDER) ? undefined : `no data at ${FOLDER}`;
@@ -65,6 +65,18 @@ describe.skipIf(skip)('Phi-3', async () => {
     }
   });
 
+  test(`${TEXTS} random texts get the same ids from both files, but for Unicode spaces behind a stripping token`, () => {
+    const random = uniform(6);
+    for (let i = 0; i < TEXTS; i++) {
+      // llama.cpp strips C's white space there, Hugging Face's tokenizers Unicode's; each file is read as its own do.
+      const text = randomText(random, SPECIALS).replaceAll(/[^\P{White_Space}\t-\r ]/gu, ' ');
+      expect(json.encode(text, { special: true })).toEqual(gguf.encode(text, { special: true }));
+    }
+    const apart = '<|end|>\u3000a';
+    expect(gguf.decode(gguf.encode(apart, { special: true }))).toBe('\u3000a');
+    expect(json.decode(json.encode(apart, { special: true }))).toBe('a');
+  });
+
   test(`${TEXTS} random texts come back as they were, from one text and token by token`, () => {
     const random = uniform(4);
     for (let i = 0; i < TEXTS; i++) {
@@ -85,6 +97,18 @@ describe.skipIf(skip)('Phi-3', async () => {
     // in Rust strips Unicode's, as is done here, so these two are left out.
     for (let i = 0; i < TEXTS; i++)
       expectEqual(randomText(random, SPECIALS).replaceAll(/[\u0085\ufeff]/g, '-'));
+  });
+
+  test("the file's chat template writes a chat; white space behind its tokens is theirs", async () => {
+    const file = await openGguf(path.join(FOLDER, 'ggml-vocab-phi-3.gguf'));
+    await file.close();
+    const template = chatTemplateOf(file, gguf);
+    const messages = [{ role: 'user', content: 'Hi<|end|>' }];
+    expect(template.render(messages)).toBe('<s><|user|>\nHi<|end|><|end|>\n<|assistant|>\n');
+    const ids = template.encode(messages);
+    expect(gguf.decode(ids, { special: true })).toBe('<s><|user|> Hi<|end|><|end|><|assistant|>');
+    const [user, end, assistant] = ['<|user|>', '<|end|>', '<|assistant|>'].map((text) => gguf.tokenOf(text));
+    expect([...ids].filter((id) => gguf.isControl(id))).toEqual([1, user, end, assistant]);
   });
 
   test.each(['calibration/groups_merged.txt', 'text/wikitext-2-valid.txt'])('%s gets its ids', (file) => {

@@ -1,4 +1,11 @@
-/** The tokenizer itself: special tokens first, then the stages of its kind of vocabulary. */
+/**
+ * The tokenizer itself: special tokens first, then the stages of its kind of vocabulary. Ids are llama.cpp's for a GGUF
+ * and Hugging Face's for a tokenizer.json. On purpose it differs from llama.cpp in this:
+ * - where texts of special tokens overlap, the leftmost counts, as in Hugging Face's tokenizers, not the longest;
+ * - the letters of plain text never merge into a control, unknown or byte token, whatever the vocabulary;
+ * - white space behind special tokens of Phi-3 is dropped by the vocabulary, not only by the name of the model;
+ * - decoding keeps every space: no "clean-up" before punctuation and apostrophes.
+ */
 import { usageError } from '../core/index.ts';
 import { AddedMatcher, type AddedToken, type SPACES } from './added.ts';
 import { byteOf } from './byte-tokens.ts';

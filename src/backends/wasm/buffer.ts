@@ -31,5 +31,5 @@ export function blockOf(buffer: Buffer, what: string): Block {
 
 /** @throws Error: the block is shorter than what a run needs. */
 export function demandBytes(block: Block, bytes: number, what: string): void {
-  if (block.bytes < bytes) throw new Error(`${what}: ${bytes} bytes needed, its buffer has ${block.bytes}`);
+  if (block.bytes < bytes) throw new Error(`${what} needs ${bytes} bytes, its buffer has ${block.bytes}`);
 }

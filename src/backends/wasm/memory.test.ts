@@ -119,3 +119,16 @@ test('an area grows by a quarter at least, keeps its bytes where it need not gro
   area.release();
   expect(memory.used).toBe(0);
 });
+
+test('a system that does not give the addresses is an error of resources that says how many', () => {
+  const { Memory } = WebAssembly;
+  const refuse = () => {
+    throw new RangeError('could not allocate memory');
+  };
+  Object.assign(WebAssembly, { Memory: refuse });
+  try {
+    expect(() => new EngineMemory(1 << 20)).toThrow('the system does not reserve 5242880 bytes of addresses');
+  } finally {
+    Object.assign(WebAssembly, { Memory });
+  }
+});

@@ -71,6 +71,15 @@ export class Allocator {
   }
 }
 
+function reserve(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: MODULE_PAGES, maximum: pages, shared: true });
+  } catch (cause) {
+    const message = `the engine's memory: the system does not reserve ${pages * PAGE} bytes of addresses`;
+    throw new BitmillError('resources', message, { cause, hint: 'a lower limit on memory helps' });
+  }
+}
+
 /** A shared memory with an allocator. Views go stale when it grows: take one for each use. */
 export class EngineMemory {
   readonly wasm: WebAssembly.Memory;
@@ -80,10 +89,13 @@ export class EngineMemory {
   /** No address from here on was ever handed out, so the bytes are still zero. */
   #untouched = HEAP_START;
 
-  /** @param maxBytes limit of all blocks together; at most about 4 GiB. */
+  /**
+   * @param maxBytes limit of all blocks together; at most about 4 GiB. Addresses are reserved for all of it at once.
+   * @throws resources error: the system does not give that many addresses.
+   */
   constructor(maxBytes: number) {
-    this.wasm = new WebAssembly.Memory({ initial: MODULE_PAGES, maximum: MOST_PAGES, shared: true });
     this.capacity = Math.floor(Math.min(maxBytes, HEAP_END - HEAP_START));
+    this.wasm = reserve(Math.ceil((HEAP_START + this.capacity) / PAGE));
     this.#allocator = new Allocator(HEAP_START, HEAP_START + this.capacity);
   }
 

@@ -75,6 +75,19 @@ test('600 tokens one by one, on one kept tape, give the last row of one run of 6
   expect(again).toEqual(fresh);
 });
 
+test('one run may hold several steps of a program that differ in their position alone', async () => {
+  const backend = await opened;
+  const program = backend.compile(graph);
+  const bind = await bindings(backend, 1);
+  const step = (past: number): Step => ({ program, bind, dims: { T: 1, S: 0, past } });
+  await feed(backend, { program, bind }, 0, 1);
+  await backend.run([step(1), step(2), step(1)]); // the same row of x at positions 1 and 2
+  const keys = await backend.read(bind.get('keys') as Buffer, 0, 4 * 4 * WIDTH);
+  const row = (position: number) => [...keys.subarray(4 * WIDTH * position, 4 * WIDTH * (position + 1))];
+  expect([row(1), row(2)]).toEqual([row(0), row(0)]);
+  expect(row(3).every((byte) => byte === 0)).toBe(true);
+});
+
 test('a tape follows its buffers: other caches, other results', async () => {
   const backend = await opened;
   const program = backend.compile(graph);
@@ -88,13 +101,18 @@ test('a tape follows its buffers: other caches, other results', async () => {
   expect(await feed(backend, { program, bind: one }, 1, 1)).toEqual(a);
 });
 
-test('a cache that is too short is refused by name before anything runs', async () => {
+test('a cache that is too short is refused by name before anything runs; then the tape is as it was', async () => {
   const backend = await opened;
-  const step = { program: backend.compile(graph), bind: await bindings(backend, 1) };
-  await feed(backend, step, POSITIONS - 1, 1);
-  await expect(backend.run([{ ...step, dims: { T: 1, S: 0, past: POSITIONS } }])).rejects.toThrow(
-    'blk.0: keys: 153856 bytes needed, its buffer has 153600',
+  const bind = await bindings(backend, 1);
+  bind.set('values', backend.alloc(4 * 4 * WIDTH, 'values')); // four positions, where keys have many
+  const step = { program: backend.compile(graph), bind };
+  const before = await feed(backend, step, 3, 1);
+  await expect(backend.run([{ ...step, dims: { T: 1, S: 0, past: 4 } }])).rejects.toThrow(
+    'blk.0: values needs 1280 bytes, its buffer has 1024',
   );
+  expect(await feed(backend, step, 3, 1)).toEqual(before);
+  const keys = await backend.read(bind.get('keys') as Buffer, 4 * 4 * WIDTH, 4 * WIDTH);
+  expect(keys.every((byte) => byte === 0)).toBe(true); // position 4 was never stored
 });
 
 test('a freed buffer is refused by name', async () => {

@@ -37,11 +37,11 @@ export interface Lowered {
   readonly tape: Float64Array;
   readonly commands: number;
   readonly moving: readonly Moving[];
-  past: number;
+  readonly past: number;
   /** Workspace bytes: values and temporaries. */
-  bytes: number;
+  readonly bytes: number;
   /** Scratch bytes a thread. */
-  scratch: number;
+  readonly scratch: number;
 }
 
 /** Commands of a node. */
@@ -61,21 +61,34 @@ export class WasmProgram implements Program {
     this.#names = [...graph.inputs.keys(), ...graph.outputs.keys(), ...named];
   }
 
-  /** The step's commands on tape; the last one made for these sizes, brought up to date where that will do. */
+  /** The step's commands on tape, made from the last tape of these sizes where that will do. */
   lower(step: Step, target: Target): Lowered {
-    const { dims } = step;
-    const blocks = this.#blocks(step);
-    const key = `${dims.T} ${dims.S}`;
+    const { T, S } = step.dims;
+    const key = `${T} ${S}`;
     const kept = this.#tapes.get(key);
-    if (kept && kept.workspace === target.workspace && blocks.every((block, i) => block === kept.blocks[i])) {
-      if (kept.past === dims.past || this.#advance(kept, dims, target)) return kept;
-    }
-    checkBindings(step);
-    const lowered = this.#lowerAll(blocks, dims, target, kept?.plan ?? planMemory(this.graph, dims));
+    const blocks = this.#blocks(step);
+    const lowered =
+      this.#reuse(kept, blocks, step.dims, target) ?? this.#lowerAll(blocks, step, target, kept?.plan);
+    if (lowered !== kept) this.#keep(key, lowered);
+    return lowered;
+  }
+
+  #reuse(
+    kept: Lowered | undefined,
+    blocks: readonly Block[],
+    dims: Dims,
+    target: Target,
+  ): Lowered | undefined {
+    if (kept?.workspace !== target.workspace) return undefined;
+    if (!blocks.every((block, i) => block === kept.blocks[i])) return undefined;
+    return kept.past === dims.past ? kept : this.#advance(kept, dims, target);
+  }
+
+  #keep(key: string, lowered: Lowered): void {
     this.#tapes.delete(key);
     this.#tapes.set(key, lowered);
-    if (this.#tapes.size > KEPT) this.#tapes.delete(this.#tapes.keys().next().value ?? key);
-    return lowered;
+    const [oldest] = this.#tapes.keys();
+    if (this.#tapes.size > KEPT) this.#tapes.delete(oldest);
   }
 
   #blocks(step: Step): Block[] {
@@ -97,7 +110,10 @@ export class WasmProgram implements Program {
     };
   }
 
-  #lowerAll(blocks: readonly Block[], dims: Dims, target: Target, plan: MemoryPlan): Lowered {
+  #lowerAll(blocks: readonly Block[], step: Step, target: Target, kept?: MemoryPlan): Lowered {
+    checkBindings(step);
+    const { dims } = step;
+    const plan = kept ?? planMemory(this.graph, dims);
     const bindings = this.#bindings(blocks);
     const numbers: number[] = [];
     const moving: Moving[] = [];
@@ -117,18 +133,19 @@ export class WasmProgram implements Program {
     return { blocks, bindings, workspace, plan, tape, commands, moving, past: dims.past, ...needs };
   }
 
-  /** Lowers the moving nodes again. @returns false if their commands have another length now. */
-  #advance(kept: Lowered, dims: Dims, target: Target): boolean {
+  /** A copy with the moving nodes lowered again (a run may hold both); undefined if their lengths have changed. */
+  #advance(kept: Lowered, dims: Dims, target: Target): Lowered | undefined {
+    const tape = kept.tape.slice();
+    const needs = { bytes: kept.bytes, scratch: kept.scratch };
     for (const { node, at, length } of kept.moving) {
       const context = new NodeContext(kept.bindings, dims, target, kept.plan);
       const own = commandsOf(node, context);
       const encoded = encode(own, target.numbers);
-      if (encoded.length !== length) return false;
-      kept.tape.set(encoded, at);
-      raise(kept, own, context);
+      if (encoded.length !== length) return undefined;
+      tape.set(encoded, at);
+      raise(needs, own, context);
     }
-    kept.past = dims.past;
-    return true;
+    return { ...kept, tape, past: dims.past, ...needs };
   }
 }
 

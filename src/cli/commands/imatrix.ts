@@ -1,30 +1,14 @@
 /** `bitmill imatrix`: an importance matrix of a model from calibration texts, and merging of several. */
-import path from 'node:path';
 import type { Command } from 'commander';
 import { usageError } from '../../core/index.ts';
-import type { Engine } from '../../generate/index.ts';
-import { type GgufFile, getBoolean, getNumber } from '../../gguf/index.ts';
-import {
-  bf16Origin,
-  type ChunkGroup,
-  type CollectState,
-  checkAgainstModel,
-  chunksOf,
-  collectImportance,
-  type ImportanceMatrix,
-  ImportanceSum,
-  type Perplexity,
-  perplexityOf,
-  type TokenText,
-} from '../../imatrix/index.ts';
+import { checkAgainstModel, type ImportanceMatrix, ImportanceSum } from '../../imatrix/index.ts';
 import { isSameFile } from '../../platform/index.ts';
 import { addEngineOptions, type EngineFlags, withEngine } from '../engine.ts';
 import { modelName, withGguf } from '../gguf.ts';
-import { FORMS, type Form, formOf, readImportanceFile, writeImportanceFile } from '../imatrix-files.ts';
-import { PartialFile, runIdentity } from '../imatrix-resume.ts';
+import { FORMS, formOf, readImportanceFile, writeImportanceFile } from '../imatrix-files.ts';
+import { type ImportanceOutcome, type ImportanceSettings, measureImportance } from '../importance.ts';
 import { collect, parseChoice, parseWhole } from '../option-values.ts';
 import { printJson, terminalProgress } from '../terminal.ts';
-import { readTexts } from '../texts.ts';
 import { defineImatrixShow } from './imatrix-show.ts';
 
 interface Flags extends Omit<EngineFlags, 'model'> {
@@ -47,29 +31,8 @@ interface Flags extends Omit<EngineFlags, 'model'> {
   readonly quiet?: boolean;
 }
 
-/** What the options say, checked. */
-interface Settings {
-  readonly output: string;
-  readonly form: Form;
-  readonly chunkSize: number;
-  readonly limit: number;
-  readonly skip: number;
-  readonly saveEvery: number;
-}
-
-/** What a run found, for the last lines. */
-interface Outcome {
-  readonly matrix: ImportanceMatrix;
-  readonly perplexity: Perplexity | undefined;
-  /** Chunks of an earlier run that was interrupted. */
-  readonly resumed: number;
-}
-
 /** Longest chunk: the longest context of any model by far. */
 const MAX_CHUNK = 2 ** 20;
-
-/** What shells report of a program that SIGINT ended. */
-const INTERRUPTED = 130;
 
 const EXAMPLES = `
 Examples:
@@ -121,7 +84,7 @@ function hasTexts({ file, chat, tokens }: Flags): boolean {
   return file.length + chat.length + tokens.length > 0;
 }
 
-function readSettings(flags: Flags): Settings {
+function readSettings(flags: Flags): ImportanceSettings {
   const { model, output } = flags;
   if (output === undefined && model === undefined)
     throw usageError('no output named', 'name it with -o FILE');
@@ -136,142 +99,13 @@ function readSettings(flags: Flags): Settings {
       flags.chunks === undefined ? Number.POSITIVE_INFINITY : parseWhole('--chunks', flags.chunks, 1, 1e9),
     skip: parseWhole('--skip', flags.skip, 0, 1e9),
     saveEvery: parseWhole('--save-every', flags.saveEvery, 0, 1e9),
+    texts: flags,
+    parseSpecial: flags.parseSpecial ?? false,
+    processOutput: flags.processOutput ?? false,
+    perplexity: flags.ppl,
+    restart: flags.restart ?? false,
+    quiet: (flags.quiet ?? false) || (flags.json ?? false),
   };
-}
-
-/** Texts of one weight are one group: their chunks go through the model together. */
-function groupsOf(texts: readonly TokenText[], settings: Settings, bos: number | undefined): ChunkGroup[] {
-  const { chunkSize: size, skip, limit } = settings;
-  const groups = new Map<number, Int32Array[]>();
-  for (const text of texts) {
-    const chunks = chunksOf(text, { size, bos, skip, limit });
-    groups.set(text.weight, [...(groups.get(text.weight) ?? []), ...chunks]);
-  }
-  return [...groups].map(([weight, chunks]) => ({ weight, chunks }));
-}
-
-/** The token that each chunk begins with, where the file asks for one. */
-function bosOf(file: GgufFile): number | undefined {
-  const bos = getNumber(file.metadata, 'tokenizer.ggml.bos_token_id', file.name);
-  const model = file.metadata.get('tokenizer.ggml.model');
-  const add = getBoolean(file.metadata, 'tokenizer.ggml.add_bos_token', file.name);
-  // SentencePiece vocabularies want it unless they say otherwise.
-  return (add ?? model?.value === 'llama') ? bos : undefined;
-}
-
-async function warnOfModel(file: GgufFile, chunkSize: number, warn: (line: string) => void): Promise<void> {
-  const origin = await bf16Origin(file);
-  if (origin) {
-    const lost = origin.below + origin.infinite;
-    const share = ((100 * lost) / origin.sampled).toPrecision(2);
-    warn(
-      `${path.basename(file.name)} is an f16 conversion of a bf16 checkpoint` +
-        `${lost > 0 ? `; ${share} % of its weights are out of f16's normal range and lost digits` : ''}; ` +
-        'convert the checkpoint to bf16 or f32 instead (bitmill convert --dtype bf16)',
-    );
-  }
-  const trained = getNumber(
-    file.metadata,
-    `${String(file.metadata.get('general.architecture')?.value)}.context_length`,
-    file.name,
-  );
-  if (trained !== undefined && chunkSize > trained) {
-    warn(`chunks of ${chunkSize} tokens are longer than the ${trained} that the model was trained for`);
-  }
-}
-
-/** Everything added up so far: files, and the groups' sums times their weights. */
-function sumUp(
-  from: readonly ImportanceMatrix[],
-  groups: readonly ChunkGroup[],
-  state: CollectState,
-  seen: { readonly datasets: readonly string[]; readonly chunkSize: number },
-): ImportanceSum {
-  const sum = new ImportanceSum();
-  for (const matrix of from) sum.addMatrix(matrix);
-  state.totals.forEach((totals, group) => {
-    for (const [name, { sums, count }] of totals) {
-      if (count > 0) sum.add('the model', name, { sums, counts: [count] }, groups[group].weight);
-    }
-  });
-  sum.saw(seen.datasets, state.chunksDone, seen.chunkSize);
-  return sum;
-}
-
-/** The line that says how to go on, when Ctrl-C ends the run. */
-function onInterrupt(partial: PartialFile, saved: () => number): () => void {
-  const stop = (): void => {
-    const chunks = saved();
-    const next =
-      chunks > 0 ? `the same command goes on after chunk ${chunks} (${partial.file})` : 'nothing was saved';
-    process.stderr.write(`\nstopped; ${next}\n`);
-    process.exit(INTERRUPTED);
-  };
-  process.once('SIGINT', stop);
-  return () => void process.removeListener('SIGINT', stop);
-}
-
-async function measure(
-  engine: Engine,
-  flags: Flags,
-  settings: Settings,
-  from: readonly ImportanceMatrix[],
-): Promise<Outcome> {
-  const { file } = engine.model;
-  const progress = terminalProgress({ quiet: (flags.quiet ?? false) || (flags.json ?? false) });
-  for (const matrix of from) checkAgainstModel(matrix, file.tensors);
-  await warnOfModel(file, settings.chunkSize, progress.warn);
-  if (flags.processOutput && !file.find('output.weight')) {
-    progress.warn('--process-output: the model has no output.weight, its embedding serves as such');
-  }
-  const texts = await readTexts(file, flags, flags.parseSpecial ?? false);
-  const groups = groupsOf(texts, settings, bosOf(file));
-  const { chunkSize } = settings;
-  const options = { chunkSize, processOutput: flags.processOutput ?? false, perplexity: flags.ppl };
-  const partial = new PartialFile(
-    settings.output,
-    await runIdentity(engine, [options, flags.attention.toLowerCase()]),
-    groups,
-  );
-  const state = await partial.open(flags.restart ?? false);
-  const seen = { datasets: texts.map(({ name }) => name), chunkSize };
-  const total = groups.reduce((sum, { chunks }) => sum + chunks.length, 0);
-  const resumed = state.chunksDone;
-  if (resumed > 0 && !flags.quiet) process.stderr.write(`goes on after chunk ${resumed} of ${total}\n`);
-  let saved = resumed;
-  let note = '';
-  const release = onInterrupt(partial, () => saved);
-  progress.start('importance', total * chunkSize, 'tokens');
-  try {
-    await collectImportance(
-      engine,
-      groups,
-      {
-        ...options,
-        ...(settings.saveEvery > 0 ? { saveEvery: settings.saveEvery } : {}),
-        save: async (reached) => {
-          if (settings.saveEvery === 0 || reached.chunksDone === total) return;
-          await partial.save(reached, sumUp(from, groups, reached, seen).finish('', 'gguf'));
-          saved = reached.chunksDone;
-        },
-        onPerplexity: (chunk, { value }) => {
-          note = `perplexity ${value.toFixed(4)}`;
-          if (!process.stderr.isTTY && !flags.quiet && !flags.json) {
-            process.stderr.write(`[${chunk}]${value.toFixed(4)},${chunk === total ? '\n' : ''}`);
-          }
-        },
-        progress: (done) => progress.update(Math.floor(done), note),
-      },
-      state,
-    );
-    const matrix = sumUp(from, groups, state, seen).finish(settings.output, settings.form);
-    await writeImportanceFile(settings.output, matrix);
-    await partial.remove();
-    return { matrix, perplexity: perplexityOf(state.loss), resumed };
-  } finally {
-    progress.stop();
-    release();
-  }
 }
 
 /** An entry that only one of two has. */
@@ -282,8 +116,11 @@ function oddEntry(a: ImportanceMatrix, b: ImportanceMatrix): string | undefined 
 }
 
 /** Only files: added up, written. */
-async function merge(flags: Flags, settings: Settings, from: readonly ImportanceMatrix[]): Promise<Outcome> {
-  const { model } = flags;
+async function merge(
+  model: string | undefined,
+  settings: ImportanceSettings,
+  from: readonly ImportanceMatrix[],
+): Promise<ImportanceOutcome> {
   if (model !== undefined) {
     await withGguf(model, async ({ tensors }) => {
       for (const matrix of from) checkAgainstModel(matrix, tensors);
@@ -306,7 +143,7 @@ async function merge(flags: Flags, settings: Settings, from: readonly Importance
   return { matrix, perplexity: undefined, resumed: 0 };
 }
 
-function report({ matrix, perplexity, resumed }: Outcome, flags: Flags, seconds: number): void {
+function report({ matrix, perplexity, resumed }: ImportanceOutcome, flags: Flags, seconds: number): void {
   const { entries, chunkCount, chunkSize, datasets, name, form } = matrix;
   if (flags.json) {
     printJson({
@@ -352,13 +189,13 @@ async function imatrix(flags: Flags): Promise<void> {
   const started = performance.now();
   const from: ImportanceMatrix[] = [];
   for (const file of flags.from) from.push(await readImportanceFile(file));
-  let outcome: Outcome;
-  if (!hasTexts(flags)) outcome = await merge(flags, settings, from);
+  let outcome: ImportanceOutcome;
+  if (!hasTexts(flags)) outcome = await merge(model, settings, from);
   else {
     if (model === undefined) throw usageError('no model named', 'name it with -m FILE');
     const needs = () => ({ contextSize: settings.chunkSize });
     outcome = await withEngine({ ...flags, model }, needs, (engine) =>
-      measure(engine, flags, settings, from),
+      measureImportance(engine, settings, from),
     );
   }
   report(outcome, flags, (performance.now() - started) / 1000);

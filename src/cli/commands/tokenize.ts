@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { inputError, usageError } from '../../core/index.ts';
 import { quoted } from '../../gguf/index.ts';
-import { openFile } from '../../platform/index.ts';
+import { isErrno } from '../../platform/index.ts';
 import type { Tokenizer } from '../../text/index.ts';
-import { colours, printJson, table } from '../terminal.ts';
+import { printJson, table } from '../terminal.ts';
+import { readTextFile } from '../texts.ts';
 import { loadTokenizer } from '../tokenizer.ts';
 
 interface TokenizeCommandOptions {
@@ -18,22 +19,7 @@ interface TokenizeCommandOptions {
   readonly decode?: boolean;
 }
 
-/** Largest text in bytes: a JavaScript string holds twice as much. */
-const MAX_TEXT_BYTES = 2 ** 28;
-
 const STDIN = 0;
-
-async function readBytes(file: string): Promise<Uint8Array> {
-  const source = await openFile(file);
-  try {
-    if (source.size > MAX_TEXT_BYTES) {
-      throw inputError(file, `is ${source.size} bytes; at most ${MAX_TEXT_BYTES} are read`, 'split it');
-    }
-    return await source.read(0, source.size);
-  } finally {
-    await source.close();
-  }
-}
 
 /** The text of the arguments, else of the file, else of stdin. */
 async function readText(words: readonly string[], file: string | undefined): Promise<string> {
@@ -42,14 +28,12 @@ async function readText(words: readonly string[], file: string | undefined): Pro
   if (file === undefined && process.stdin.isTTY) {
     throw usageError('there is no text', 'give it as an argument, with --file, or on stdin');
   }
-  const bytes = file === undefined || file === '-' ? readFileSync(STDIN) : await readBytes(file);
-  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-  // Only a text that holds the character itself may end up with it.
-  if (text.includes('\ufffd') && !Buffer.from(bytes).includes('\ufffd')) {
-    const c = colours(process.stderr);
-    process.stderr.write(`${c.yellow('warning:')} the text is not UTF-8; U+FFFD stands for what is not\n`);
+  if (file !== undefined && file !== '-') return readTextFile(file);
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(STDIN));
+  } catch (error) {
+    throw isErrno(error, 'ERR_ENCODING_INVALID_ENCODED_DATA') ? inputError('stdin', 'is not UTF-8') : error;
   }
-  return text;
 }
 
 /** Ids as people write them: parted by anything that is no digit. */

@@ -6,13 +6,14 @@
  * its group at query position r / (H/K). A piece of work is some rows of one key-value head; threads claim pieces, the
  * longest first. Keys and values become f32 in tiles of `TILE_KEYS` positions, which all rows of the piece then share.
  * Pieces and tiles are cut alike whatever the threads are, so results do not depend on them. A row that has a tile to
- * itself over f16, as in generation, is summed in another order than one that shares it.
+ * itself, as in generation, is summed in another order than one that shares it.
  */
 import { COLUMN_STEP, TILE_KEYS } from './attention-tiles.as';
 import { allFinite, readRows } from './cache-rows.as';
-import { CACHE_F16 } from './cache-types.as';
+import { CACHE_F16, CACHE_Q8_0, Q8_BLOCK, Q8_BYTES } from './cache-types.as';
 import { exp4 } from './exp.as';
 import { addHalves, scoreHalves } from './half-row.as';
+import { addBlocks, scoreBlocks } from './q8-row.as';
 import { product, transpose } from './small-product.as';
 import { exponentials, largest, mask, scaleRow } from './softmax.as';
 
@@ -59,15 +60,29 @@ function readTile(type: i32, src: usize, bytes: usize, head: i32, size: i32, n: 
   memory.fill(tile + n * stride, 0, ((n + 3) & -4) * stride - n * stride);
 }
 
+/** Bytes from a row's begin to a column of its, where a block begins. */
+function headOffset(type: i32, column: i32): usize {
+  return <usize>(type == CACHE_F16 ? 2 * column : (column / Q8_BLOCK) * Q8_BYTES);
+}
+
+/** Whether one row can do without a tile: `n` rows of a head in whole vectors or blocks. */
+function isDirect(type: i32, at: usize, bytes: usize, size: i32, n: i32): bool {
+  if (type == CACHE_F16) return size % 8 == 0 && allFinite(at, bytes, size, n);
+  return type == CACHE_Q8_0 && size % Q8_BLOCK == 0;
+}
+
 /** Scores [m, a tile] of queries [m, padded] with `n` keys from `src` on; `tile` is room for two tiles. */
 function scoreTile(
   queries: usize, m: i32, type: i32, src: usize, bytes: usize, head: i32, size: i32, n: i32, tile: usize,
   scores: usize, scoreStride: usize,
 ): void {
-  const at = src + (<usize>(head * size) << 1);
-  if (m == 1 && type == CACHE_F16 && !(size & 7) && allFinite(at, bytes, size, n)) {
-    scoreHalves(queries, at, bytes, n, size, scores);
-    return;
+  if (m == 1) {
+    const at = src + headOffset(type, head * size);
+    if (isDirect(type, at, bytes, size, n)) {
+      if (type == CACHE_F16) scoreHalves(queries, at, bytes, n, size, scores);
+      else scoreBlocks(queries, at, bytes, n, size, scores);
+      return;
+    }
   }
   const padded = paddedSize(size), stride = <usize>padded << 2, turned = tile + TILE_KEYS * stride;
   readTile(type, src, bytes, head, size, n, tile);
@@ -80,10 +95,13 @@ function addTile(
   weights: usize, weightStride: usize, m: i32, type: i32, src: usize, bytes: usize, head: i32, size: i32, n: i32,
   tile: usize, sums: usize,
 ): void {
-  const at = src + (<usize>(head * size) << 1);
-  if (m == 1 && type == CACHE_F16 && !(size & 7) && allFinite(at, bytes, size, n)) {
-    addHalves(weights, at, bytes, n, size, sums);
-    return;
+  if (m == 1) {
+    const at = src + headOffset(type, head * size);
+    if (isDirect(type, at, bytes, size, n)) {
+      if (type == CACHE_F16) addHalves(weights, at, bytes, n, size, sums);
+      else addBlocks(weights, at, bytes, n, size, sums);
+      return;
+    }
   }
   const padded = paddedSize(size), stride = <usize>padded << 2;
   readTile(type, src, bytes, head, size, n, tile);

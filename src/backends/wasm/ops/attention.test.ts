@@ -126,6 +126,15 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const PROBLEMS: Record<string, Problem> = {
   'a prompt of 150 tokens, 2 heads of 96': { T: 150, past: 0, H: 2, K: 2, D: 96 },
   'one token after 300, 4 heads of 64': { T: 1, past: 300, H: 4, K: 4, D: 64, keyType: 'f16' },
+  'one token after 99 over q8_0, 2 heads of 96': { T: 1, past: 99, H: 2, K: 2, D: 96, keyType: 'q8_0' },
+  'one token over q8_0, heads that are no whole blocks': {
+    T: 1,
+    past: 40,
+    H: 4,
+    K: 4,
+    D: 80,
+    keyType: 'q8_0',
+  },
   'the first token of all': { T: 1, past: 0, H: 3, K: 3, D: 16, keyType: 'f16' },
   '40 tokens after 77, 9 heads on 3': { T: 40, past: 77, H: 9, K: 3, D: 64, keyType: 'f16' },
   'one token after 65, 12 heads on 4': { T: 1, past: 65, H: 12, K: 4, D: 64, keyType: 'q8_0' },
