@@ -49,6 +49,8 @@ export interface MeasureOptions {
   readonly limit: number;
   readonly save: { readonly file: string; readonly form: BaseForm } | undefined;
   readonly quiet: boolean;
+  /** Without a terminal, a line that grows by the estimate after each chunk. */
+  readonly echo: boolean;
 }
 
 /** A base file for the length of a command. */
@@ -135,6 +137,16 @@ function warnings(engine: Engine, { limit }: MeasureOptions, windows: number): s
   return lines;
 }
 
+/** `[1]12.34,[2]12.41,` as llama.cpp's tool has it. */
+function echoEstimates(total: number): (running: Running) => void {
+  let told = 0;
+  return ({ windows, ppl }) => {
+    if (windows === told) return;
+    told = windows;
+    process.stderr.write(`[${windows}]${ppl.toFixed(4)},${windows === total ? '\n' : ''}`);
+  };
+}
+
 function runningText({ ppl, divergence }: Running): string {
   return `PPL ${ppl.toPrecision(6)}${divergence === undefined ? '' : `, KL ${divergence.toPrecision(4)}`}`;
 }
@@ -153,6 +165,7 @@ async function scoresOf(
   const tokens = chunks.reduce((sum, { length }) => sum + length, 0);
   const perToken = walkLength(engine, chunks) / tokens;
   progress.start(path.basename(engine.model.file.name), tokens, 'tokens');
+  const echo = options.echo && !process.stderr.isTTY ? echoEstimates(windows.length) : undefined;
   let [done, note] = [0, ''];
   try {
     return await measure(engine, {
@@ -162,6 +175,7 @@ async function scoresOf(
       running: (running) => {
         note = runningText(running);
         progress.update(done, note);
+        echo?.(running);
       },
       progress: (steps) => {
         done = Math.floor(steps / perToken);

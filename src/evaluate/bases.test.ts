@@ -135,6 +135,19 @@ test.each(['bitmill', 'llama.cpp'] as const)(
   },
 );
 
+test('layer by layer, in too little memory for the whole model, figures are the same to the last bit', async () => {
+  const { scores, bytes } = await save('bitmill');
+  const base = await open(bytes);
+  const options = { backend: referenceBackend(), contextSize: CONTEXT, cacheType: 'f32' } as const;
+  const roomy = await Engine.open(file, options);
+  const reserve = base.feedBytes(CONTEXT);
+  const engine = await Engine.open(file, { ...options, memory: roomy.streamingBytes() + reserve, reserve });
+  expect([roomy.resident, engine.resident]).toEqual([true, false]);
+  const streamed = await measure(engine, { windows: baseWindows(base, 1), base });
+  expect(streamed.nll).toEqual(scores.nll);
+  expect(streamed.base?.divergence.every((kl) => Math.abs(kl) < 1e-9)).toBe(true);
+});
+
 test('a base with a stride keeps it, and its overlapping windows', async () => {
   const settings = { contextSize: CONTEXT, stride: 9, bos: 1 };
   const { scores, bytes } = await save('bitmill', settings);

@@ -12,6 +12,8 @@ import type { Window } from './windows.ts';
 
 /** How it stands in the middle of the work. */
 export interface Running {
+  /** Windows that are done. */
+  readonly windows: number;
   /** Scored tokens so far. */
   readonly tokens: number;
   readonly ppl: number;
@@ -79,7 +81,7 @@ class Measurement {
       this.#store(first + i, row, loaded?.stored, i);
     }
     await recorder?.record(head);
-    this.#tell();
+    this.#tell(head);
   }
 
   close(): void {
@@ -142,9 +144,11 @@ class Measurement {
     );
   }
 
-  #tell(): void {
+  #tell({ chunk, rows }: HeadResult): void {
     const { tokens, nll, divergence } = this.#sums;
+    const whole = rows.to === this.#request.windows[chunk].rows.to;
     this.#request.running?.({
+      windows: whole ? chunk + 1 : chunk,
       tokens,
       ppl: Math.exp(nll / tokens),
       divergence: this.#feed && divergence / tokens,

@@ -82,6 +82,7 @@ function readOptions(flags: Flags, model: string): MeasureOptions {
     limit: chunks === undefined ? Number.POSITIVE_INFINITY : parseWhole('--chunks', chunks, 1, 1e9),
     save: saveKlBase === undefined ? undefined : { file: saveKlBase, form },
     quiet: flags.quiet ?? false,
+    echo: !flags.quiet && !flags.json && flags.models === undefined,
   };
   if (!options.text && klBase === undefined) {
     throw usageError('no text named', 'name one with -f FILE, or a base with --kl-base FILE');
@@ -110,9 +111,7 @@ async function perplexity(flags: Flags): Promise<void> {
   if (saveKlBase !== undefined) {
     if (model === undefined)
       throw usageError('--save-kl-base: no model named', 'name the original with -m FILE');
-    const { engine, text } = readOptions(flags, model);
-    if (!text) throw usageError('no text named', 'name one with -f FILE');
-    await measureModel(readOptions(flags, engine.model), undefined);
+    await measureModel(readOptions(flags, model), undefined);
   } else if (model !== undefined) {
     throw usageError('-m and --models: one of them', 'with --save-kl-base both: the original and its quants');
   }
@@ -124,12 +123,17 @@ function printOne({ measurement, occasion }: Measured, { json }: Flags): void {
   else process.stdout.write(measurementText(measurement, occasion));
 }
 
-/** Whether a GGUF is a model, not an importance matrix or a base. */
-function isModel(file: string): Promise<boolean> {
-  return withGguf(file, async ({ metadata, name }) => {
-    const type = getString(metadata, 'general.type', name);
-    return metadata.has('general.architecture') && (type === undefined || type === 'model');
-  });
+/** Whether a GGUF is a model, not an importance matrix or a base; what is wrong with a broken one is told when it is measured. */
+async function isModel(file: string): Promise<boolean> {
+  try {
+    return await withGguf(file, async ({ metadata, name }) => {
+      const type = getString(metadata, 'general.type', name);
+      return metadata.has('general.architecture') && (type === undefined || type === 'model');
+    });
+  } catch (error) {
+    if (error instanceof BitmillError) return true;
+    throw error;
+  }
 }
 
 /** GGUF models of a folder, of split ones the first shard. @throws input error: no folder, or none in it. */
