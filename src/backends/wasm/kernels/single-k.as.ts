@@ -8,6 +8,8 @@ import { laneSums } from './sums.as';
 /** Masks of 16 bytes: low six bits, the two bits above a nibble, nibbles. V8 would make such constants anew each time. */
 const SIX_BITS = memory.data<u8>([63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63], 16);
 const UPPER_TWO = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], 16);
+const WORDS = memory.data<u16>([15, 15, 15, 15, 15, 15, 15, 15], 16);
+const FIFTH = memory.data<u8>([16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16], 16);
 const NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
 /**
@@ -40,7 +42,7 @@ function sixBitStep(src: usize, record: usize, low: v128, high: v128): f32 {
 
 /** A row of Q4_K blocks. @param record the token's first record. */
 export function q4_k_row(src: usize, blocks: i32, record: usize): f32 {
-  const nibble = i16x8.splat(15);
+  const nibble = v128.load(WORDS);
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 144, record += STEP) {
     // Sub-blocks 2 i and 2 i + 1 are the nibbles of 32 bytes; 8 weights of each at a time.
@@ -65,8 +67,8 @@ export function q4_k_row(src: usize, blocks: i32, record: usize): f32 {
 }
 
 export function q5_k_row(src: usize, blocks: i32, record: usize): f32 {
-  const nibble = i8x16.splat(15);
-  const fifth = i8x16.splat(16);
+  const nibble = v128.load(NIBBLES);
+  const fifth = v128.load(FIFTH);
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 176, record += STEP) {
     let scale = scaleBytes(src + 4);
@@ -111,8 +113,8 @@ function scaledDot(codes: v128, x: usize, scale: usize): v128 {
 }
 
 export function q6_k_row(src: usize, blocks: i32, record: usize): f32 {
-  const nibble = i8x16.splat(15);
-  const upper = i8x16.splat(0x30);
+  const nibble = v128.load(NIBBLES);
+  const upper = v128.load(UPPER_TWO);
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 210, record += STEP) {
     // Codes count from 0 here; the 32 that each has too much is taken from the sums of 16 activations.
