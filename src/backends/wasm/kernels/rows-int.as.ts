@@ -1,8 +1,8 @@
 /**
- * One expanded weight row by one token or a pair of them, continuing the sums `y0` and `y1`. The float steps are those
- * of the tiles, so are the bits.
+ * One expanded weight row by one token, continuing the sum `y`. The float steps are those of the tiles, so are
+ * the bits.
  */
-import { NARROW_RECORD, NARROW_SCALE, NARROW_SUM, WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './records.as';
+import { NARROW_RECORD, NARROW_SCALE, NARROW_SUM, WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './layout.as';
 import { laneSum } from './sums.as';
 
 /** y + a row of groups of 256 times the first of a pair of records. @param min 0: the format has no mins. */

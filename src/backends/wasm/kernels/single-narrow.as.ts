@@ -1,12 +1,12 @@
 /**
- * Rows of the formats in blocks of 32 by one token: each block multiplied as it is unpacked. Four blocks at a time share
- * the float step, whose results are added block by block: the bits are those of rows-int.as.ts.
+ * Rows of the formats in blocks of 32 by one token: each block multiplied as it is unpacked. Four blocks at a time
+ * share the float step, whose results are added block by block: the bits are those of rows-int.as.ts.
  */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { clear } from '../../../quants/expand/fifth-bits.as';
-import { NARROW_RECORD, NARROW_SCALE, NARROW_SUM } from './records.as';
-import { dotSigned, dotUnsigned, laneSum } from './single.as';
-import { gatherF32, laneSums } from './sums.as';
+import { NARROW_RECORD, NARROW_SCALE, NARROW_SUM } from './layout.as';
+import { dotSigned, dotUnsigned } from './single.as';
+import { gatherF32, laneSum, laneSums } from './sums.as';
 import { f16x4 } from './widen.as';
 
 /** Bytes from a group's record to the next one's: records of two tokens alternate. */
