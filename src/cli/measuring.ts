@@ -27,7 +27,7 @@ import { type Engine, walkLength } from '../generate/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
 import { parseTokenIds } from '../imatrix/index.ts';
 import { openSource } from '../platform/index.ts';
-import { tokenizerOf } from '../text/index.ts';
+import { type Tokenizer, tokenizerOf } from '../text/index.ts';
 import { type EngineFlags, withEngine } from './engine.ts';
 import type { Measurement, Occasion } from './figures.ts';
 import { writeOutput } from './output.ts';
@@ -77,7 +77,7 @@ interface Subject {
 
 async function readTokens(
   { text, parseSpecial }: MeasureOptions,
-  file: GgufFile,
+  tokenizer: Tokenizer,
 ): Promise<{ place: string; tokens: Int32Array } | undefined> {
   if (!text) return undefined;
   const content = await readTextFile(text.file);
@@ -85,20 +85,8 @@ async function readTokens(
   if (text.kind === 'ids') return { place: text.file, tokens: parseTokenIds(text.file, content) };
   return {
     place: text.file,
-    tokens: tokenizerOf(file).encode(content, { special: parseSpecial, bos: true }),
+    tokens: tokenizer.encode(content, { special: parseSpecial, bos: true }),
   };
-}
-
-/** What takes the first place of each window. */
-function bosOf(file: GgufFile): number | undefined {
-  const { addBos, bos } = tokenizerOf(file);
-  return addBos ? bos : undefined;
-}
-
-/** Whether a model goes with a base, by what its header says. @throws input error: it does not. */
-export async function checkPair(base: KlBase, file: GgufFile, vocabulary: number): Promise<void> {
-  const vocabularyHash = await hashVocabulary(file);
-  checkModelFits(base, { name: file.name, vocabulary, vocabularyHash, bos: bosOf(file) });
 }
 
 async function subjectOf(
@@ -107,10 +95,13 @@ async function subjectOf(
   base: KlBase | undefined,
 ): Promise<Subject> {
   const { file, hyper } = engine.model;
-  if (base) await checkPair(base, file, hyper.vocabulary);
-  const own = await readTokens(options, file);
-  if (own) checkTokens(own.tokens, hyper.vocabulary, own.place);
-  const bos = bosOf(file);
+  const { name } = file;
+  const { vocabulary } = hyper;
+  const tokenizer = tokenizerOf(file);
+  const bos = tokenizer.addBos ? tokenizer.bos : undefined;
+  if (base) checkModelFits(base, { name, vocabulary, vocabularyHash: await hashVocabulary(file), bos });
+  const own = await readTokens(options, tokenizer);
+  if (own) checkTokens(own.tokens, vocabulary, own.place);
   if (base) {
     if (own) checkTextFits(base, own.tokens, own.place);
     const settings = { ...base.settings, bos };

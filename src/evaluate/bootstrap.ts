@@ -65,14 +65,19 @@ export function replicate(resamples: Resamples, statistic: (counts: Uint16Array)
 export interface Ordered {
   readonly values: Float64Array;
   readonly chunks: Uint32Array;
+  /** Values of each chunk. */
+  readonly sizes: Uint32Array;
 }
 
 /** @param chunkOf chunk of each value. */
 export function ordered(values: Float64Array, chunkOf: Uint32Array): Ordered {
   const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => values[a] - values[b]);
+  const sizes = new Uint32Array(chunkOf.reduce((most, chunk) => Math.max(most, chunk), 0) + 1);
+  for (const chunk of chunkOf) sizes[chunk]++;
   return {
     values: Float64Array.from(order, (i) => values[i]),
     chunks: Uint32Array.from(order, (i) => chunkOf[i]),
+    sizes,
   };
 }
 
@@ -81,11 +86,11 @@ export function ordered(values: Float64Array, chunkOf: Uint32Array): Ordered {
  * @param shares ascending.
  */
 export function resampledPercentiles(
-  { values, chunks }: Ordered,
+  { values, chunks, sizes }: Ordered,
   counts: Uint16Array,
   shares: readonly number[],
 ): number[] {
-  const total = chunks.reduce((sum, chunk) => sum + counts[chunk], 0);
+  const total = sizes.reduce((sum, size, chunk) => sum + size * counts[chunk], 0);
   // Value at each rank that is asked for, in one pass: ranks ascend, so does the running count.
   let at = -1;
   let seen = 0;
