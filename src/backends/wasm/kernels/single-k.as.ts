@@ -1,11 +1,14 @@
 /** Rows of Q4_K, Q5_K and Q6_K blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { minBytes, scaleBytes } from '../../../quants/expand/six-bit.as';
-import { WIDE_SCALE, WIDE_SUMS } from './records.as';
+import { WIDE_SCALE, WIDE_SUMS } from './layout.as';
 import { blockStep, dotUnsigned, minStep, STEP } from './single.as';
 import { laneSums } from './sums.as';
 
-/** Masks of 16 bytes: low six bits, the two bits above a nibble, nibbles. V8 would make such constants anew each time. */
+/**
+ * Masks of 16 bytes: low six bits, the two bits above a nibble, nibbles. V8 would make such constants anew each
+ * time.
+ */
 const SIX_BITS = memory.data<u8>([63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63], 16);
 const UPPER_TWO = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], 16);
 const WORDS = memory.data<u16>([15, 15, 15, 15, 15, 15, 15, 15], 16);
@@ -13,8 +16,9 @@ const FIFTH = memory.data<u8>([16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 1
 const NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
 /**
- * The float step of a Q4_K block, whose head is d, dmin and twelve bytes of 6-bit scales and mins (six-bit.ts says how
- * they lie). Q5_K could share it, but then the compiler would not inline it, which costs Q4_K a sixth of its speed. @param low,high dot products of sub-blocks 0 to 3 and 4 to 7.
+ * The float step of a Q4_K block, whose head is d, dmin and twelve bytes of 6-bit scales and mins (six-bit.ts says
+ * how they lie). Q5_K could share it, but then the compiler would not inline it, which costs Q4_K 7 % of its
+ * speed. @param low,high dot products of sub-blocks 0 to 3 and 4 to 7.
  */
 function sixBitStep(src: usize, record: usize, low: v128, high: v128): f32 {
   const head = v128.load(src, 4);
