@@ -107,15 +107,15 @@ function line({ model, threads, ours: own, peer, ratio }) {
   ].join(' ');
 }
 
-const [, five, fifteen] = os.loadavg();
 const rows = [];
 if (!options.json) {
+  const load = os.loadavg()[0].toFixed(1);
   console.log(
-    `${options.prompt} prompt tokens, ${options.generate} generated, best of ${options.rounds}; load ${five.toFixed(1)} ${fifteen.toFixed(1)}`,
+    `${options.prompt} prompt tokens, ${options.generate} generated, best of ${options.rounds}; load ${load}`,
   );
-  console.log(
-    'model                     t   prompt    peer    ratio   generate  peer  ratio  MiB   peer'.trimEnd(),
-  );
+  const head = ['t', 'prompt', 'peer', 'ratio', 'generate', 'peer', 'ratio', 'MiB', 'peer'];
+  const widths = [2, 8, 8, 6, 8, 8, 6, 6, 6];
+  console.log([''.padEnd(24), ...head.map((word, i) => word.padStart(widths[i]))].join(' '));
 }
 for (const model of models) {
   for (const threads of options.threads.split(',').map(Number)) {

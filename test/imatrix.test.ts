@@ -347,6 +347,13 @@ describe('bad input ends in one clear error', () => {
     expect(done(...args).stderr).toContain('warning: blk.0.attn_qkv.weight is in only one of ');
   });
 
+  test('a damaged partial file is not gone on from', () => {
+    writeFileSync(at('torn.gguf.partial.gguf'), readFileSync(at('ids.txt')));
+    const { code, stderr } = bitmill([...RUN, '-f', at('a.txt'), '--chunks', '1', '-o', at('torn.gguf')]);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/torn\.gguf\.partial\.gguf.*\nhint: --restart throws it away/);
+  });
+
   test('an output that cannot be written is one error', () => {
     const { code, stderr } = bitmill([...RUN, '-f', at('a.txt'), '--chunks', '1', '-o', '/dev/full/x.gguf']);
     expect(code).toBe(3);

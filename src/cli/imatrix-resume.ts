@@ -1,6 +1,6 @@
 /** Going on after an interruption: the partial file beside the output of `bitmill imatrix`. */
 import { rm } from 'node:fs/promises';
-import { usageError } from '../core/index.ts';
+import { BitmillError, usageError } from '../core/index.ts';
 import type { Engine } from '../generate/index.ts';
 import {
   type ChunkGroup,
@@ -18,6 +18,8 @@ import { VERSION } from './version.ts';
 
 /** Also a GGUF, so that every tool opens it. */
 const SUFFIX = '.partial.gguf';
+
+const RESTART_HINT = '--restart throws it away; another output (-o) leaves it alone';
 
 /** What must be the same for a run to go on. */
 export interface RunIdentity {
@@ -61,10 +63,7 @@ export class PartialFile {
     const { state, key } = await this.#read();
     const difference = keyDifference(key, this.#key(state.chunksDone));
     if (difference !== undefined) {
-      throw usageError(
-        `${this.file}: was left by a run with ${difference}`,
-        '--restart throws it away; another output (-o) leaves it alone',
-      );
+      throw usageError(`${this.file}: was left by a run with ${difference}`, RESTART_HINT);
     }
     const totals = this.#groups.map((_, group) => state.totals[group] ?? new Map());
     return { ...state, totals };
@@ -89,6 +88,9 @@ export class PartialFile {
     const source = await openFile(this.file);
     try {
       return await readPartial(source);
+    } catch (error) {
+      if (!(error instanceof BitmillError)) throw error;
+      throw new BitmillError(error.kind, error.message, { hint: RESTART_HINT, cause: error });
     } finally {
       await source.close();
     }

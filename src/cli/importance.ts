@@ -2,7 +2,6 @@
 import path from 'node:path';
 import type { Progress } from '../core/index.ts';
 import type { Engine } from '../generate/index.ts';
-import type { GgufFile } from '../gguf/index.ts';
 import {
   bf16Origin,
   type ChunkGroup,
@@ -17,11 +16,10 @@ import {
   perplexityOf,
   type TokenText,
 } from '../imatrix/index.ts';
-import { tokenizerOf } from '../text/index.ts';
 import { type Form, writeImportanceFile } from './imatrix-files.ts';
 import { PartialFile, runIdentity } from './imatrix-resume.ts';
 import { terminalProgress } from './terminal.ts';
-import { readTexts, type TextFiles } from './texts.ts';
+import { bosOf, readTexts, type TextFiles } from './texts.ts';
 
 /** What the options say, checked. */
 export interface ImportanceSettings {
@@ -65,13 +63,6 @@ function groupsOf(
     groups.set(text.weight, [...(groups.get(text.weight) ?? []), ...chunks]);
   }
   return [...groups].map(([weight, chunks]) => ({ weight, chunks }));
-}
-
-/** The token that each chunk begins with; none where the vocabulary wants none, or there is no vocabulary. */
-function bosOf(file: GgufFile): number | undefined {
-  if (!file.metadata.has('tokenizer.ggml.model')) return undefined;
-  const { addBos, bos } = tokenizerOf(file);
-  return addBos ? bos : undefined;
 }
 
 async function warnOfModel(

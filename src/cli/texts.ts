@@ -128,3 +128,10 @@ export async function readTexts(
   }
   return texts;
 }
+
+/** The token that each chunk begins with; none where the vocabulary wants none, or there is no vocabulary. */
+export function bosOf(file: GgufFile): number | undefined {
+  if (!file.metadata.has('tokenizer.ggml.model')) return undefined;
+  const { addBos, bos } = tokenizerOf(file);
+  return addBos ? bos : undefined;
+}

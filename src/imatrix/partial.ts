@@ -134,11 +134,15 @@ export async function readPartial(source: ByteSource): Promise<{ state: CollectS
   if (!(groups >= 1 && groups <= MAX_GROUPS)) {
     throw inputError(file.name, `${GROUPS} is ${groups}; 1 to ${MAX_GROUPS} is allowed`);
   }
+  const chunksDone = number(DONE);
+  if (!(Number.isInteger(chunksDone) && chunksDone >= 0)) {
+    throw inputError(file.name, `${DONE} is ${chunksDone}, no count`);
+  }
   const totals: Map<string, InputSums>[] = [];
   for (let group = 0; group < groups; group++) totals.push(await readSums(file, group));
   return {
     state: {
-      chunksDone: number(DONE),
+      chunksDone,
       totals,
       loss: { nll: number(LOSS.nll), squares: number(LOSS.squares), tokens: number(LOSS.tokens) },
     },

@@ -1,34 +1,65 @@
 /** Rows of Q4_K, Q5_K and Q6_K blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { minBytes, scaleBytes } from '../../../quants/expand/six-bit.as';
-import { WIDE_SUMS } from './records.as';
+import { WIDE_SCALE, WIDE_SUMS } from './records.as';
 import { blockStep, dotUnsigned, minStep, STEP } from './single.as';
+import { laneSums } from './sums.as';
 
+/** Masks of 16 bytes: low six bits, the two bits above a nibble, nibbles. V8 would make such constants anew each time. */
+const SIX_BITS = memory.data<u8>([63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63], 16);
+const UPPER_TWO = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], 16);
+const NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
+
+/**
+ * The float step of a Q4_K block, whose head is d, dmin and twelve bytes of 6-bit scales and mins (six-bit.ts says how
+ * they lie). Q5_K could share it, but then the compiler would not inline it, which costs Q4_K a sixth of its speed. @param low,high dot products of sub-blocks 0 to 3 and 4 to 7.
+ */
+function sixBitStep(src: usize, record: usize, low: v128, high: v128): f32 {
+  const head = v128.load(src, 4);
+  const nibbles = v128.shuffle<i32>(head, i32x4.shr_u(head, 4), 2, 6, 2, 6);
+  const upper = v128.and(i32x4.shr_u(head, 2), v128.load(UPPER_TWO));
+  const last = v128.or(upper, v128.and(nibbles, v128.load(NIBBLES)));
+  // Eight scales, eight mins.
+  const bytes = v128.shuffle<i32>(v128.and(head, v128.load(SIX_BITS)), last, 0, 4, 1, 5);
+  const scales = i16x8.extend_low_i8x16_u(bytes), mins = i16x8.extend_high_i8x16_u(bytes);
+  const product = i32x4.add(
+    i32x4.mul(low, i32x4.extend_low_i16x8_u(scales)),
+    i32x4.mul(high, i32x4.extend_high_i16x8_u(scales)),
+  );
+  // A min covers two sums of 16.
+  const min = i32x4.add(
+    i32x4.dot_i16x8_s(v128.shuffle<i16>(mins, mins, 0, 8, 1, 9, 2, 10, 3, 11), v128.load(record, WIDE_SUMS)),
+    i32x4.dot_i16x8_s(v128.shuffle<i16>(mins, mins, 4, 12, 5, 13, 6, 14, 7, 15), v128.load(record, WIDE_SUMS + 16)),
+  );
+  const both = i32x4.add(v128.shuffle<i32>(product, min, 0, 4, 1, 5), v128.shuffle<i32>(product, min, 2, 6, 3, 7));
+  const totals = f32x4.convert_i32x4_s(i32x4.add(both, v128.shuffle<i64>(both, both, 1, 0)));
+  const scale = load<f32>(record, WIDE_SCALE);
+  const step = f16ToF32(load<u16>(src)) * scale * f32x4.extract_lane(totals, 0);
+  return step - f16ToF32(load<u16>(src, 2)) * scale * f32x4.extract_lane(totals, 1);
+}
+
+/** A row of Q4_K blocks. @param record the token's first record. */
 export function q4_k_row(src: usize, blocks: i32, record: usize): f32 {
   const nibble = i16x8.splat(15);
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 144, record += STEP) {
-    let scale = scaleBytes(src + 4);
-    let total = i32x4.splat(0);
-    let x = record;
-    for (let at = src + 16; at < src + 144; at += 32, x += 128, scale >>= 16) {
-      const q0 = v128.load8x8_u(at);
-      const q1 = v128.load8x8_u(at, 8);
-      const q2 = v128.load8x8_u(at, 16);
-      const q3 = v128.load8x8_u(at, 24);
-      let low = i32x4.dot_i16x8_s(v128.and(q0, nibble), v128.load(x));
-      let high = i32x4.dot_i16x8_s(i16x8.shr_u(q0, 4), v128.load(x, 64));
-      low = i32x4.add(low, i32x4.dot_i16x8_s(v128.and(q1, nibble), v128.load(x, 16)));
-      high = i32x4.add(high, i32x4.dot_i16x8_s(i16x8.shr_u(q1, 4), v128.load(x, 80)));
-      low = i32x4.add(low, i32x4.dot_i16x8_s(v128.and(q2, nibble), v128.load(x, 32)));
-      high = i32x4.add(high, i32x4.dot_i16x8_s(i16x8.shr_u(q2, 4), v128.load(x, 96)));
-      low = i32x4.add(low, i32x4.dot_i16x8_s(v128.and(q3, nibble), v128.load(x, 48)));
-      high = i32x4.add(high, i32x4.dot_i16x8_s(i16x8.shr_u(q3, 4), v128.load(x, 112)));
-      total = i32x4.add(total, i32x4.mul(low, i32x4.splat(<i32>(scale & 255))));
-      total = i32x4.add(total, i32x4.mul(high, i32x4.splat(<i32>((scale >> 8) & 255))));
+    // Sub-blocks 2 i and 2 i + 1 are the nibbles of 32 bytes; 8 weights of each at a time.
+    let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+    for (let q = src + 16, end = q + 32, x = record; q < end; q += 8, x += 16) {
+      let c = v128.load8x8_u(q);
+      s0 = i32x4.add(s0, i32x4.dot_i16x8_s(v128.and(c, nibble), v128.load(x)));
+      s1 = i32x4.add(s1, i32x4.dot_i16x8_s(i16x8.shr_u(c, 4), v128.load(x, 64)));
+      c = v128.load8x8_u(q, 32);
+      s2 = i32x4.add(s2, i32x4.dot_i16x8_s(v128.and(c, nibble), v128.load(x, 128)));
+      s3 = i32x4.add(s3, i32x4.dot_i16x8_s(i16x8.shr_u(c, 4), v128.load(x, 192)));
+      c = v128.load8x8_u(q, 64);
+      s4 = i32x4.add(s4, i32x4.dot_i16x8_s(v128.and(c, nibble), v128.load(x, 256)));
+      s5 = i32x4.add(s5, i32x4.dot_i16x8_s(i16x8.shr_u(c, 4), v128.load(x, 320)));
+      c = v128.load8x8_u(q, 96);
+      s6 = i32x4.add(s6, i32x4.dot_i16x8_s(v128.and(c, nibble), v128.load(x, 384)));
+      s7 = i32x4.add(s7, i32x4.dot_i16x8_s(i16x8.shr_u(c, 4), v128.load(x, 448)));
     }
-    const product = blockStep(record, f16ToF32(load<u16>(src)), total);
-    sum += product - minStep(record, f16ToF32(load<u16>(src, 2)), minBytes(src + 4));
+    sum += sixBitStep(src, record, laneSums(s0, s1, s2, s3), laneSums(s4, s5, s6, s7));
   }
   return sum;
 }

@@ -153,3 +153,53 @@ test.each(formats.map((format) => [format.name, format] as const))(
     }
   },
 );
+
+/** Formats that stand for the kinds of kernels: wide and narrow groups, with and without mins, floats. */
+const kinds = formats.filter(({ name }) =>
+  ['Q4_K', 'Q6_K', 'Q8_0', 'Q4_1', 'F32', 'F16', 'BF16'].includes(name),
+);
+
+test.each(kinds.map((format) => [format.name, format] as const))(
+  '%s: a NaN or an infinite activation makes the outputs of its token non-finite, and of no other',
+  (_, format) => {
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (const tokens of [1, 3, 6]) {
+        const given = product(format, tokens, 6, 512);
+        given.x[given.x.length - 5] = bad;
+        const finite = run(given).map((y) => [...y].filter(Number.isFinite).length);
+        expect(finite).toEqual([...Array(tokens - 1).fill(6), 0]);
+      }
+    }
+  },
+);
+
+test.each(kinds.map((format) => [format.name, format] as const))(
+  '%s: activations of zero give zeros',
+  (_, format) => {
+    for (const tokens of [1, 5]) {
+      const given = product(format, tokens, 6, 512);
+      given.x.fill(0);
+      expect(run(given)).toEqual(Array(tokens).fill(new Float32Array(6)));
+    }
+  },
+);
+
+test.each([1, 5])(
+  'F16: with %i tokens, weights are what decode says, the subnormal and special ones too',
+  (tokens) => {
+    // Each row is one f16 value and fifteen zeros, by activations of 1: the output is the value itself.
+    const values = [0x0001, 0x03ff, 0x8001, 0x0400, 0x3c01, 0xfbff, 0x7c00, 0xfc00, 0x7e00];
+    const bits = Uint16Array.from(values.flatMap((value) => [0, 0, value, ...Array(13).fill(0)]));
+    const weights = new Uint8Array(bits.buffer);
+    const x = new Float32Array(16 * tokens).fill(1);
+    const given = { format: FORMATS.F16, weights, rows: values.length, cols: 16, x, xStride: 16, xColumn: 0 };
+    const decoded = decode(FORMATS.F16, weights, bits.length).filter((_, i) => i % 16 === 2);
+    for (const y of run(given)) expect(y).toEqual(decoded);
+  },
+);
+
+test('activations below 1e-32 count as zero, so that no scale overflows', () => {
+  const given = product(FORMATS.Q8_0, 2, 3, 512);
+  given.x.fill(1e-38);
+  expect(run(given)).toEqual([new Float32Array(3), new Float32Array(3)]);
+});
