@@ -37,19 +37,20 @@ function quantize(model, name, types, imatrix) {
   bitmill([...args, '--effort', values.effort, ...(imatrix ? ['--imatrix', imatrix] : [])]);
 }
 
-/** Measurements of both versions of a type, and the paired difference, out of the table by size. */
+/** Measurements of both versions of a type, out of the table by size, where they are neighbours unless another is between. */
 function pairOf(rows, type) {
-  const find = (name) => rows.find(({ model }) => path.basename(model) === `${name}-${type}.gguf`);
+  const isOf = (name) => (model) => path.basename(model) === `${name}-${type}.gguf`;
+  const find = (name) => rows.find(({ model }) => isOf(name)(model));
   const [plain, matrix] = [find('plain'), find('imatrix')];
-  // Equal in size, and "imatrix" comes before "plain": neighbours, unless another type is as large.
-  const next =
-    matrix.next && path.basename(matrix.next.model) === `plain-${type}.gguf` ? matrix.next : undefined;
-  return { type, bits: matrix.bits_per_weight, plain, matrix, next };
+  // The table has the smaller minus the larger.
+  const forwards = matrix.next && isOf('plain')(matrix.next.model) ? matrix.next.kld_mean.ci : undefined;
+  const backwards = plain.next && isOf('imatrix')(plain.next.model) ? plain.next.kld_mean.ci : undefined;
+  const interval = forwards ?? backwards?.map((end) => -end).reverse();
+  return { type, bits: matrix.bits_per_weight, plain, matrix, interval };
 }
 
-function line({ type, bits, plain, matrix, next }) {
+function line({ type, bits, plain, matrix, interval }) {
   const show = (row, name, digits) => `${row[name].toFixed(digits)} ± ${row[`${name}_se`].toFixed(digits)}`;
-  const [low, high] = next?.kld_mean.ci ?? [Number.NaN, Number.NaN];
   return [
     type.padEnd(8),
     bits.toFixed(2).padStart(5),
@@ -57,7 +58,7 @@ function line({ type, bits, plain, matrix, next }) {
     show(matrix, 'ppl', 3).padStart(19),
     show(plain, 'kld_mean', 4).padStart(17),
     show(matrix, 'kld_mean', 4).padStart(17),
-    `${low.toFixed(4)} to ${high.toFixed(4)}`.padStart(20),
+    (interval?.map((end) => end.toFixed(4)).join(' to ') ?? '').padStart(20),
   ].join('  ');
 }
 

@@ -23,7 +23,7 @@ import {
   type WindowSettings,
   windowsOf,
 } from '../evaluate/index.ts';
-import { type Engine, walkLength } from '../generate/index.ts';
+import { DEFAULT_BATCH, type Engine, walkLength } from '../generate/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
 import { parseTokenIds } from '../imatrix/index.ts';
 import { openSource } from '../platform/index.ts';
@@ -200,7 +200,8 @@ export function measureModel(
   const { save, text } = options;
   if (base) checkSettingsFit(base, options);
   const contextSize = base?.settings.contextSize ?? options.contextSize ?? DEFAULT_CONTEXT;
-  const needs = () => ({ contextSize, reserve: base?.feedBytes(contextSize) ?? 0 });
+  const reserve = base?.feedBytes(Math.min(DEFAULT_BATCH, contextSize)) ?? 0;
+  const needs = () => ({ contextSize, reserve });
   return withEngine(options.engine, needs, async (engine) => {
     const subject = await subjectOf(engine, options, base);
     const { file } = engine.model;

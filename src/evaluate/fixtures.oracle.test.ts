@@ -8,13 +8,14 @@
  * which gives llama.cpp the same weights as F32, shows that.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DATA, llamaOracle } from '../../test/oracle.ts';
+import { DATA, type LlamaOracle, llamaOracle } from '../../test/oracle.ts';
 import { type Backend, wasmBackend } from '../backends/index.ts';
-import { type ByteSource, memorySink } from '../core/index.ts';
+import { type ByteSource, memorySink, memorySource } from '../core/index.ts';
 import { Engine } from '../generate/index.ts';
 import { openFile, openGguf, spawnEngineThread } from '../platform/index.ts';
 import { tokenizerOf } from '../text/index.ts';
@@ -38,7 +39,7 @@ const [CHUNKS, CONTEXT, VOCABULARY] = [8, 512, 2048];
 const BOUNDS = [
   ['kld_mean', 0.03, 0.0045],
   ['kld_median', 0.03, 0.0045],
-  ['kld_p99', 0.05, 0.02],
+  ['kld_p99', 0.08, 0.02],
 ] as const satisfies readonly (readonly [FigureName, number, number])[];
 
 const skip = existsSync(FIXTURES) ? undefined : `no fixtures at ${FIXTURES}`;
@@ -55,14 +56,18 @@ function expectedOf(model: string): Expected {
   return JSON.parse(readFileSync(path.join(FIXTURES, `${model}.expected.json`), 'utf8')) as Expected;
 }
 
+const FOLDER = mkdtempSync(path.join(os.tmpdir(), 'bitmill-fixtures-'));
+afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
+
 let backend: Backend;
 beforeAll(async () => {
   backend = await wasmBackend({ threads: 2, spawn: spawnEngineThread });
 });
 afterAll(() => backend?.close());
 
+/** @param name in the fixtures' folder, or a path. */
 async function withEngine<T>(name: string, use: (engine: Engine) => Promise<T>): Promise<T> {
-  const file = await openGguf(path.join(FIXTURES, name));
+  const file = await openGguf(path.resolve(FIXTURES, name));
   const engine = await Engine.open(file, { backend, contextSize: CONTEXT, cacheType: 'f16' });
   try {
     return await use(engine);
@@ -84,7 +89,32 @@ function againstPeerBase(name: string): Promise<Summary> {
   });
 }
 
+/** A base in our form of a fixture on the text. */
+function stateBase(model: string): Promise<Uint8Array> {
+  return withEngine(`${model}.gguf`, async (engine) => {
+    const tokenizer = tokenizerOf(engine.model.file);
+    const tokens = tokenizer.encode(readFileSync(TEXT, 'utf8'), { bos: true });
+    const settings = { contextSize: CONTEXT, stride: 0, bos: tokenizer.bos };
+    const windows = windowsOf(tokens, settings, TEXT, CHUNKS);
+    const sink = memorySink();
+    const plan = { engine, form: 'bitmill', settings, tokens, windows: CHUNKS, text: 'text' } as const;
+    await measure(engine, { windows, recorder: await recordBase(sink, plan) });
+    return sink.bytes();
+  });
+}
+
 const value = ({ figures }: Summary, name: FigureName): number => figures.get(name)?.value ?? Number.NaN;
+
+/** Figures of a type beside llama.cpp's; see BOUNDS. */
+function expectFigures(summary: Summary, expected: Readonly<Record<string, number>>, type: string): void {
+  expect(Math.abs(value(summary, 'ppl') / expected['ppl'] - 1), `${type}: perplexity`).toBeLessThan(0.01);
+  for (const [name, share, rounding] of BOUNDS) {
+    expect(value(summary, name), `${type}: ${name}`).toBeLessThan((1 + share) * expected[name]);
+    expect(value(summary, name), `${type}: ${name}`).toBeGreaterThan((1 - share) * expected[name] - rounding);
+  }
+  const top = 100 * value(summary, 'same_top');
+  expect(top, `${type}: same top`).toBeGreaterThan(expected['same_top_percent'] - 1.5);
+}
 
 describe.skipIf(skip)('fixtures', () => {
   test('tokens of the text are those of the base file', async () => {
@@ -122,13 +152,7 @@ describe.skipIf(skip)('fixtures', () => {
   test.each(QUANTS)("%s: figures are llama.cpp's, but for its rounding of activations", async (type) => {
     const expected = expectedOf('a-phi3').types[type];
     const summary = await againstPeerBase(`a-phi3-quants/${type}.gguf`);
-    expect(value(summary, 'ppl') / expected['ppl']).toBeGreaterThan(0.99);
-    expect(value(summary, 'ppl') / expected['ppl']).toBeLessThan(1.01);
-    for (const [name, share, rounding] of BOUNDS) {
-      expect(value(summary, name), name).toBeLessThan((1 + share) * expected[name]);
-      expect(value(summary, name), name).toBeGreaterThan((1 - share) * expected[name] - rounding);
-    }
-    expect(100 * value(summary, 'same_top')).toBeGreaterThan(expected['same_top_percent'] - 1.5);
+    expectFigures(summary, expected, type);
   });
 
   test("the original against llama.cpp's base has no divergence beyond 16-bit rounding", async () => {
@@ -187,7 +211,30 @@ function agreement(args: readonly string[]): Row[] {
   return JSON.parse(stdout) as Row[];
 }
 
-describe.skipIf(noPeer)('beside llama.cpp on exact weights', () => {
+/** Rows that are no oracle: 4-bit blocks of 32 are multiplied wrongly by the build that made them (on AMX machines). */
+const FAULTY = new Set(['Q4_0', 'Q4_1']);
+
+describe.skipIf(noPeer)('beside llama.cpp', () => {
+  test.each(['a-phi3', 'b-llama'])(
+    '%s: files of every type, quantized by llama.cpp, have its figures',
+    async (model) => {
+      const { types } = expectedOf(model);
+      const bytes = await stateBase(model);
+      const file = path.join(FOLDER, 'quant.gguf');
+      const original = path.join(FIXTURES, `${model}.gguf`);
+      for (const [type, expected] of Object.entries(types).filter(([name]) => !FAULTY.has(name))) {
+        const imatrixFile = path.join(FIXTURES, `${model}.imatrix.gguf`);
+        (oracle as LlamaOracle).quantizeFile(original, file, type, { imatrixFile, threads: 2 });
+        const base = await readBase(memorySource(bytes));
+        const summary = await withEngine(file, async (engine) => {
+          const scores = await measure(engine, { windows: baseWindows(base, base.settings.bos), base });
+          return summarize(scores, resample(CHUNKS));
+        });
+        expectFigures(summary, expected, type);
+      }
+    },
+  );
+
   test('in every format logits differ by a mean divergence below 1e-4 and perplexity by less than 0.1 %', () => {
     const files = QUANTS.map((type) => path.join(FIXTURES, 'a-phi3-quants', `${type}.gguf`));
     const rows = agreement(['--exact', '--chunks', '2', ...files]);

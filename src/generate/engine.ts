@@ -11,7 +11,7 @@ import { type LanguageModel, type ModelGraphs, readModel } from '../models/index
 import { cacheBytes, modelBytes, segmentBytes, segmentsOf, workBytes } from './memory.ts';
 
 /** Tokens that go through the model at once; more only cost workspace. */
-const DEFAULT_BATCH = 512;
+export const DEFAULT_BATCH = 512;
 
 export interface EngineOptions {
   readonly backend: Backend;
