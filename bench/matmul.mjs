@@ -90,6 +90,7 @@ function measure(format, cols, rows, tokens) {
         place: (value) => places.get(value),
         weight: () => ({ address: weights + copy * bytes, format }),
         temporary: () => temporary,
+        has: () => false,
         slot: ({ name }) => machine.slot(name),
       },
     ),

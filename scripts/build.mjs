@@ -1,7 +1,8 @@
 /**
- * Builds bitmill: two WebAssembly modules from AssemblyScript, embedded as base64 so that Node, workers, bundlers and
+ * Builds bitmill: WebAssembly modules from AssemblyScript, embedded as base64 so that Node, workers, bundlers and
  * browsers load them alike, then `tsc`. Encoders (`*.kernel.as.ts`) have a memory of their own in each thread; the
- * engine's kernels (`*.engine.as.ts`) share one memory among all threads.
+ * engine's kernels (`*.engine.as.ts`) share one memory among all threads. The relaxed engine is the same with a few
+ * kernels more (`*.relaxed.as.ts`), for machines that have relaxed SIMD.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,18 +13,21 @@ import asc from 'assemblyscript/asc';
 import { glob } from './glob.mjs';
 import { writeGrids } from './grids.mjs';
 
-/** Flags of both modules. All flags are part of the stamp, so that a change rebuilds. */
+/** Flags of all modules. All flags are part of the stamp, so that a change rebuilds. */
 const FLAGS = ['--enable', 'simd', '--runtime', 'stub', '--importMemory', '--initialMemory', '64'];
 const OPTIMIZE = ['--noAssert', '-O3', '--converge'];
 
+/** Of the engine. Format kernels are put into the table by TypeScript and called by slot. */
+const SHARED = ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536', '--importTable'];
+
 const MODULES = [
-  { name: 'kernels', suffix: '.kernel.as.ts', out: 'src/kernels/module.gen.ts', flags: [] },
+  { name: 'kernels', suffixes: ['.kernel.as.ts'], out: 'src/kernels/module.gen.ts', flags: [] },
+  { name: 'engine', suffixes: ['.engine.as.ts'], out: 'src/backends/wasm/module.gen.ts', flags: SHARED },
   {
-    name: 'engine',
-    suffix: '.engine.as.ts',
-    out: 'src/backends/wasm/module.gen.ts',
-    // Format kernels are put into the table by TypeScript and called by slot.
-    flags: ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536', '--importTable'],
+    name: 'relaxed',
+    suffixes: ['.engine.as.ts', '.relaxed.as.ts'],
+    out: 'src/backends/wasm/relaxed.gen.ts',
+    flags: [...SHARED, '--enable', 'relaxed-simd'],
   },
 ];
 
@@ -39,8 +43,8 @@ function reachedFrom(entries) {
   return [...reached].sort();
 }
 
-async function buildModule({ name, suffix, out, flags }) {
-  const entries = glob('src', /\.as\.ts$/).filter((file) => file.endsWith(suffix));
+async function buildModule({ name, suffixes, out, flags }) {
+  const entries = glob('src', /\.as\.ts$/).filter((file) => suffixes.some((suffix) => file.endsWith(suffix)));
   if (entries.length === 0) return;
   const options = [...FLAGS, ...flags, ...OPTIMIZE];
   const hash = createHash('sha256').update(JSON.stringify([options, entries, asc.version]));

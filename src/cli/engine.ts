@@ -5,13 +5,16 @@ import { usageError } from '../core/index.ts';
 import { Engine } from '../generate/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
 import { type AttentionAlgorithm, CACHE_TYPES, type CacheType } from '../graph/index.ts';
-import { availableThreads, spawnEngineThread } from '../platform/index.ts';
+import { allowRelaxedSimd, availableThreads, spawnEngineThread } from '../platform/index.ts';
 import { withGguf } from './gguf.ts';
 import { parseBytes, parseChoice, parseCount } from './option-values.ts';
 
 /** The registry of backends: adding one = a line. The first is the default. */
 const BACKENDS = {
-  wasm: (threads: number): Promise<Backend> => wasmBackend({ threads, spawn: spawnEngineThread }),
+  wasm: (threads: number): Promise<Backend> => {
+    allowRelaxedSimd();
+    return wasmBackend({ threads, spawn: spawnEngineThread });
+  },
   reference: async (_threads: number): Promise<Backend> => referenceBackend(),
 } as const;
 

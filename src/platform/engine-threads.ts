@@ -1,4 +1,5 @@
 /** Worker threads of Node for the engine. The worker is the compiled file beside this one. */
+import v8 from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { SpawnThread } from '../backends/index.ts';
 
@@ -6,6 +7,15 @@ import type { SpawnThread } from '../backends/index.ts';
 const ENTRY = import.meta.url.endsWith('.ts')
   ? new URL('../../dist/platform/engine-worker.js', import.meta.url)
   : new URL('./engine-worker.js', import.meta.url);
+
+/** Node from here on has relaxed SIMD on, and its flag is gone. */
+const NODE_WITH_RELAXED_SIMD = 22;
+
+/** Lets WebAssembly use relaxed SIMD in this process: Node 20 leaves it off. Call before a backend is opened. */
+export function allowRelaxedSimd(): void {
+  if (Number.parseInt(process.versions.node, 10) >= NODE_WITH_RELAXED_SIMD) return;
+  v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
+}
 
 /** A thread keeps the process alive while it owes an answer, not while it waits for work. */
 export const spawnEngineThread: SpawnThread = () => {

@@ -1,6 +1,6 @@
 /** Platform: files, threads and caches of Node, handed to everything below as plain interfaces. */
 export * from './checkpoint.ts';
-export { spawnEngineThread } from './engine-threads.ts';
+export { allowRelaxedSimd, spawnEngineThread } from './engine-threads.ts';
 export * from './files.ts';
 export { isUrl, openGguf, openSource } from './gguf.ts';
 export { type GgufHashes, hashGguf } from './hashes.ts';

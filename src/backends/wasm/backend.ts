@@ -23,6 +23,11 @@ export interface WasmOptions {
   readonly threads?: number;
   /** Makes worker threads. Without it, everything runs on the caller's thread. */
   readonly spawn?: SpawnThread;
+  /**
+   * Whether relaxed SIMD may be used where the machine has it and passes a self-test; default true. Tokens one at a
+   * time are faster then, with activations rounded to 8 bits as in llama.cpp; batches are the same.
+   */
+  readonly relaxed?: boolean;
   /** Limit of all buffers and workspace. Default: about 4 GiB, which is also the most. */
   readonly maxBytes?: number;
 }
@@ -206,11 +211,16 @@ function programOf({ program }: Step): WasmProgram {
   return program;
 }
 
-export async function wasmBackend({ threads = 1, spawn, maxBytes }: WasmOptions = {}): Promise<Backend> {
+export async function wasmBackend({
+  threads = 1,
+  spawn,
+  maxBytes,
+  relaxed = true,
+}: WasmOptions = {}): Promise<Backend> {
   if (!Number.isInteger(threads) || threads < 1) throw usageError(`${threads} threads: at least 1 is needed`);
   if (threads > 1 && !spawn) throw new Error(`${threads} threads need a way to spawn them`);
   const memory = new EngineMemory(maxBytes ?? Number.POSITIVE_INFINITY);
-  const module = await compileEngine();
+  const module = await compileEngine(relaxed);
   const site = { memory: memory.wasm, module };
   const crew = spawn ? await workerCrew(site, threads, spawn) : inlineCrew(site);
   return new WasmBackend(memory, module, crew);

@@ -97,6 +97,8 @@ export class NodeContext implements LowerContext {
     return this.#target.workspace + start;
   };
 
+  readonly has = (kernel: string): boolean => this.#target.numbers.has(kernel);
+
   readonly slot = (format: TensorFormat): number => {
     const slot = this.#target.slots.get(format.name);
     if (slot === undefined) throw new Error(`the engine has no expand kernel for ${format.name}`);

@@ -1,6 +1,7 @@
 /** The engine's WebAssembly module: compiled once, instantiated by every thread over the same memory. */
 import { FORMATS, type TensorFormat } from '../../quants/index.ts';
 import { ENGINE_BASE64 } from './module.gen.ts';
+import { relaxedWorks } from './relaxed.ts';
 
 export type Kernel = (...args: number[]) => number | undefined;
 
@@ -23,8 +24,21 @@ export function kernelNames(module: WebAssembly.Module): string[] {
     .map(({ name }) => name);
 }
 
-export function compileEngine(): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(Uint8Array.from(atob(ENGINE_BASE64), (c) => c.charCodeAt(0)));
+function bytesOfModule(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+}
+
+/** @param relaxed whether to take the engine with relaxed SIMD where this machine runs it, and runs it right. */
+export async function compileEngine(relaxed: boolean): Promise<WebAssembly.Module> {
+  return (relaxed ? await relaxedEngine() : undefined) ?? WebAssembly.compile(bytesOfModule(ENGINE_BASE64));
+}
+
+async function relaxedEngine(): Promise<WebAssembly.Module | undefined> {
+  const { RELAXED_BASE64 } = await import('./relaxed.gen.ts');
+  const bytes = bytesOfModule(RELAXED_BASE64);
+  if (!WebAssembly.validate(bytes)) return undefined;
+  const module = await WebAssembly.compile(bytes);
+  return relaxedWorks(module) ? module : undefined;
 }
 
 /** Table slots of the expand kernels that the module has, by format name. */

@@ -30,6 +30,8 @@ export interface LowerContext {
   state(state: Cache | Sums): number;
   /** Address of `bytes` shared bytes that live through this node's commands only. */
   temporary(bytes: number): number;
+  /** Whether the engine that runs here has this kernel: the relaxed one has more. */
+  has(kernel: string): boolean;
   /** Function-table slot of a format's expand kernel. */
   slot(format: TensorFormat): number;
 }

@@ -54,6 +54,7 @@ export class Bench {
       place: at,
       state: (state) => at(state).address,
       weight: none,
+      has: () => false,
       slot: none,
       temporary: (bytes) => this.alloc(bytes),
     };

@@ -64,6 +64,7 @@ function run({ format, weights, rows, cols, x, xStride, xColumn, threads = 1 }: 
     weight: () => ({ address: wAt, format }),
     state: () => 0,
     temporary: alloc,
+    has: () => false,
     slot: () => 1,
   };
   const weight = { kind: 'weight', name: 'w', format, cols, rows } as const;

@@ -6,7 +6,7 @@ import { rowsOf } from '../../../graph/index.ts';
 import type { Plane, TensorFormat } from '../../../quants/index.ts';
 import * as layout from '../kernels/layout.as.ts';
 import type { Command, Lower, LowerContext, Place } from '../lower.ts';
-import { singleProduct } from './single.ts';
+import { byteProduct, singleProduct } from './single.ts';
 
 /** With fewer tokens than this, rows are multiplied one by one as they come from memory. */
 const FEW_TOKENS = 4;
@@ -49,13 +49,16 @@ function integerProduct(
   plane: Plane,
   context: LowerContext,
 ): Command[] {
+  const product = { address: weights, rows, cols, y: y.address };
+  const bytes = tokens === 1 && byteProduct(format, x.address, product, context);
+  if (bytes) return bytes;
   const pairs = Math.ceil(tokens / 2);
   const records = context.temporary((2 * pairs * recordBytes(plane.group) * cols) / plane.group);
   const quantize = {
     kernel: 'quantize_activations',
     args: [x.address, x.stride, tokens, cols, plane.group, records],
   };
-  const single = tokens === 1 && singleProduct(format, weights, rows, cols, records, y.address);
+  const single = tokens === 1 && singleProduct(format, product, records);
   if (single) return [quantize, single];
   const { blockBytes, blockSize } = format;
   const blocks = [context.slot(format), blockBytes, blockSize, plane.group, Number(plane.mins)];
