@@ -43,7 +43,8 @@ function work(setup) {
   const words = new Int32Array(setup.control);
   for (let seen = 0; ; seen++) {
     for (let spins = 0; spins < SPINS && Atomics.load(words, GENERATION) === seen; spins++);
-    Atomics.wait(words, GENERATION, seen);
+    // A late notice of the command before may wake it: the number decides.
+    while (Atomics.load(words, GENERATION) === seen) Atomics.wait(words, GENERATION, seen);
     call();
     Atomics.add(words, DONE, 1);
   }

@@ -8,7 +8,8 @@
  * A group's record: the codes; then for groups of 256 the i16 sums of every 16 codes (they multiply the mins) and the
  * scale; for smaller groups the scale and scale * sum of the codes.
  */
-import { NARROW_SCALE, NARROW_SUM, WIDE, WIDE_SCALE, WIDE_SUMS, recordAt, recordBytes } from './records.as';
+import { NARROW_SCALE, NARROW_SUM, WIDE, WIDE_SCALE, WIDE_SUMS } from './layout.as';
+import { recordAt, recordBytes } from './records.as';
 
 /** Groups whose largest value is below this become zeros: the scale's reciprocal would overflow. */
 const TINY: f32 = 1e-32;

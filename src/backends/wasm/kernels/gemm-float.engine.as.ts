@@ -1,17 +1,18 @@
 /**
  * The product of f32 activations with F32, F16 and BF16 weights, in f32 throughout.
  *
- * As in gemm-int.engine.as.ts, a thread claims 32 rows and widens panels of them to f32 in its scratch. Sums run over 512 columns in four lanes, lanes are added as
- * (0 + 2) + (1 + 3), panels in their order: a token gives the same bits in any batch.
+ * As in gemm-int.engine.as.ts, a thread claims 32 rows and widens panels of them to f32 in its scratch. Sums run
+ * over 512 columns in four lanes, lanes are added as (0 + 2) + (1 + 3), panels in their order: a token gives the
+ * same bits in any batch.
  */
-import { FLOAT_COLS, FLOAT_STRIDE, PANEL_ROWS } from './panel.as';
+import { BF16, F32, FEW_ROWS, FLOAT_COLS, FLOAT_STRIDE, PANEL_ROWS } from './layout.as';
 import { tileFloat1, tileFloat2 } from './tile-float.as';
-import { BF16, F32, valueBytes, widenRow } from './widen.as';
+import { valueBytes, widenRow } from './widen.as';
 import { claim } from './work.as';
 
 /**
  * y[t, n] = sum over k of x[t, k] w[n, k].
- * @param scratch 67,584 bytes: 32 rows of FLOAT_STRIDE. @param type F32, F16 or BF16 (widen.as.ts).
+ * @param scratch FLOAT_PANEL_BYTES. @param type F32, F16 or BF16 of layout.as.ts.
  */
 export function matmul_float(
   thread: i32, threads: i32, scratch: usize, counter: usize,
@@ -51,8 +52,9 @@ function panelTimesTokens(
 }
 
 /**
- * As matmul_float, with the same results, for few tokens: weights are multiplied where they lie, four rows at a time.
- * @param scratch 8,448 bytes: 4 rows of FLOAT_STRIDE.
+ * As matmul_float, with the same results, for few tokens: weights are multiplied where they lie, four rows at a
+ * time.
+ * @param scratch FLOAT_PANEL_BYTES.
  */
 export function matvec_float(
   thread: i32, threads: i32, scratch: usize, counter: usize,
@@ -61,8 +63,8 @@ export function matvec_float(
 ): void {
   const bytes = valueBytes(type);
   const rowBytes = <usize>cols * bytes;
-  for (let piece = claim(counter) * 16; piece < rows; piece = claim(counter) * 16) {
-    for (let row = piece; row < min(rows, piece + 16); row += 4) {
+  for (let piece = claim(counter) * FEW_ROWS; piece < rows; piece = claim(counter) * FEW_ROWS) {
+    for (let row = piece; row < min(rows, piece + FEW_ROWS); row += 4) {
       const count = min(4, rows - row);
       for (let col = 0; col < cols; col += FLOAT_COLS) {
         const width = min(FLOAT_COLS, cols - col);

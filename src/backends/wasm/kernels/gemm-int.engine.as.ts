@@ -5,15 +5,16 @@
  * scratch (64 KiB, L2) and multiplies the panel with all tokens, tile by tile. The outputs themselves carry the sums
  * from panel to panel, in the order of the columns.
  */
-import { PANEL_COLS, PANEL_ROWS, expandPanel } from './panel.as';
-import { WIDE, recordBytes } from './records.as';
+import { PANEL_COLS, PANEL_ROWS, WIDE } from './layout.as';
+import { expandPanel } from './panel.as';
+import { recordBytes } from './records.as';
 import { tileNarrow1, tileNarrow2 } from './tile-narrow.as';
 import { tileWide1, tileWide2 } from './tile-wide.as';
 import { claim } from './work.as';
 
 /**
  * y[t, n] = sum over k of x[t, k] w[n, k].
- * @param scratch PANEL_BYTES bytes. @param records quantized activations.
+ * @param scratch PANEL_BYTES. @param records quantized activations.
  * @param slot the format's expand kernel. @param blockBytes,blockSize of the format. @param group,mins its plane.
  */
 export function matmul_int(

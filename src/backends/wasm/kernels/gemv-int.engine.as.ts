@@ -3,26 +3,20 @@
  * the first byte to the last, as prefetchers want it. Every 1024 weights are expanded into L1 and multiplied with each
  * token.
  */
-import { PANEL_COLS } from './panel.as';
-import { WIDE, recordAt, recordBytes } from './records.as';
+import { FEW_ROWS, PANEL_COLS, ROW_MINS, ROW_PAIRS, WIDE } from './layout.as';
+import { recordAt, recordBytes } from './records.as';
 import { rowNarrow1, rowWide1 } from './rows-int.as';
 import { claim } from './work.as';
 
-/** Rows that a thread claims at a time. */
-const PIECE: i32 = 16;
-/** Where the (d, dmin) pairs and the mins of the expanded weights lie in scratch, after the codes. */
-const ROW_PAIRS: usize = 2048;
-const ROW_MINS: usize = ROW_PAIRS + 512;
-
-/** As matmul_int, with the same results. @param scratch 2688 bytes. */
+/** As matmul_int, with the same results. @param scratch ROW_BYTES. */
 export function matvec_int(
   thread: i32, threads: i32, scratch: usize, counter: usize,
   weights: usize, rows: i32, cols: i32, slot: i32, blockBytes: i32, blockSize: i32, group: i32, mins: i32,
   records: usize, tokens: i32, y: usize, yStride: usize,
 ): void {
-  for (let piece = claim(counter) * PIECE; piece < rows; piece = claim(counter) * PIECE) {
+  for (let piece = claim(counter) * FEW_ROWS; piece < rows; piece = claim(counter) * FEW_ROWS) {
     let from = weights + <usize>piece * (cols / blockSize) * blockBytes;
-    for (let row = piece, end = min(rows, piece + PIECE); row < end; row++) {
+    for (let row = piece, end = min(rows, piece + FEW_ROWS); row < end; row++) {
       for (let col = 0; col < cols; col += PANEL_COLS) {
         const width = min(PANEL_COLS, cols - col);
         const blocks = width / blockSize;

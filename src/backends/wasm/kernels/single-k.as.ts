@@ -1,18 +1,24 @@
 /** Rows of Q4_K, Q5_K and Q6_K blocks times one token, as single.as.ts says. */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { minBytes, scaleBytes } from '../../../quants/expand/six-bit.as';
-import { WIDE_SCALE, WIDE_SUMS } from './records.as';
+import { WIDE_SCALE, WIDE_SUMS } from './layout.as';
 import { blockStep, dotUnsigned, minStep, STEP } from './single.as';
 import { laneSums } from './sums.as';
 
-/** Masks of 16 bytes: low six bits, the two bits above a nibble, nibbles. V8 would make such constants anew each time. */
+/**
+ * Masks of 16 bytes: low six bits, the two bits above a nibble, nibbles. V8 would make such constants anew each
+ * time.
+ */
 const SIX_BITS = memory.data<u8>([63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63], 16);
 const UPPER_TWO = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], 16);
+const WORDS = memory.data<u16>([15, 15, 15, 15, 15, 15, 15, 15], 16);
+const FIFTH = memory.data<u8>([16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16], 16);
 const NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
 /**
- * The float step of a Q4_K block, whose head is d, dmin and twelve bytes of 6-bit scales and mins (six-bit.ts says how
- * they lie). Q5_K could share it, but then the compiler would not inline it, which costs Q4_K a sixth of its speed. @param low,high dot products of sub-blocks 0 to 3 and 4 to 7.
+ * The float step of a Q4_K block, whose head is d, dmin and twelve bytes of 6-bit scales and mins (six-bit.ts says
+ * how they lie). Q5_K could share it, but then the compiler would not inline it, which costs Q4_K 7 % of its
+ * speed. @param low,high dot products of sub-blocks 0 to 3 and 4 to 7.
  */
 function sixBitStep(src: usize, record: usize, low: v128, high: v128): f32 {
   const head = v128.load(src, 4);
@@ -40,7 +46,7 @@ function sixBitStep(src: usize, record: usize, low: v128, high: v128): f32 {
 
 /** A row of Q4_K blocks. @param record the token's first record. */
 export function q4_k_row(src: usize, blocks: i32, record: usize): f32 {
-  const nibble = i16x8.splat(15);
+  const nibble = v128.load(WORDS);
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 144, record += STEP) {
     // Sub-blocks 2 i and 2 i + 1 are the nibbles of 32 bytes; 8 weights of each at a time.
@@ -65,8 +71,8 @@ export function q4_k_row(src: usize, blocks: i32, record: usize): f32 {
 }
 
 export function q5_k_row(src: usize, blocks: i32, record: usize): f32 {
-  const nibble = i8x16.splat(15);
-  const fifth = i8x16.splat(16);
+  const nibble = v128.load(NIBBLES);
+  const fifth = v128.load(FIFTH);
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 176, record += STEP) {
     let scale = scaleBytes(src + 4);
@@ -111,8 +117,8 @@ function scaledDot(codes: v128, x: usize, scale: usize): v128 {
 }
 
 export function q6_k_row(src: usize, blocks: i32, record: usize): f32 {
-  const nibble = i8x16.splat(15);
-  const upper = i8x16.splat(0x30);
+  const nibble = v128.load(NIBBLES);
+  const upper = v128.load(UPPER_TWO);
   let sum: f32 = 0;
   for (; blocks > 0; blocks--, src += 210, record += STEP) {
     // Codes count from 0 here; the 32 that each has too much is taken from the sums of 16 activations.

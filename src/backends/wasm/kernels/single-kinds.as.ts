@@ -1,6 +1,6 @@
 /**
- * Formats that have a product of one token, by number: TypeScript and AssemblyScript at once, so that lowering and kernel
- * agree. The names are those of the formats.
+ * Formats that have a product of one token, by number: TypeScript and AssemblyScript at once, so that lowering and
+ * kernel agree. The names are those of the formats.
  */
 export const Q4_K = 0;
 export const Q5_K = 1;

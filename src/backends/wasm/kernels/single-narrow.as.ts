@@ -1,12 +1,12 @@
 /**
- * Rows of the formats in blocks of 32 by one token: each block multiplied as it is unpacked. Four blocks at a time share
- * the float step, whose results are added block by block: the bits are those of rows-int.as.ts.
+ * Rows of the formats in blocks of 32 by one token: each block multiplied as it is unpacked. Four blocks at a time
+ * share the float step, whose results are added block by block: the bits are those of rows-int.as.ts.
  */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { clear } from '../../../quants/expand/fifth-bits.as';
-import { NARROW_RECORD, NARROW_SCALE, NARROW_SUM } from './records.as';
-import { dotSigned, dotUnsigned, laneSum } from './single.as';
-import { gatherF32, laneSums } from './sums.as';
+import { NARROW_RECORD, NARROW_SCALE, NARROW_SUM } from './layout.as';
+import { dotSigned, dotUnsigned } from './single.as';
+import { addInOrder, gatherF32, laneSum, laneSums } from './sums.as';
 import { f16x4 } from './widen.as';
 
 /** Bytes from a group's record to the next one's: records of two tokens alternate. */
@@ -39,14 +39,6 @@ function steps(record: usize, d: usize, bytes: usize, dots: v128): v128 {
 function offsetSteps(record: usize, d: usize, bytes: usize, dots: v128): v128 {
   const offsets = f32x4.mul(halves(d + 2, bytes), gatherF32(record + NARROW_SUM, STEP));
   return f32x4.add(steps(record, d, bytes, dots), offsets);
-}
-
-/** y and four steps, one after the other. */
-function addInOrder(y: f32, four: v128): f32 {
-  y += f32x4.extract_lane(four, 0);
-  y += f32x4.extract_lane(four, 1);
-  y += f32x4.extract_lane(four, 2);
-  return y + f32x4.extract_lane(four, 3);
 }
 
 function q8_0_dot(src: usize, record: usize): v128 {

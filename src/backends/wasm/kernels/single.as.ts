@@ -3,16 +3,11 @@
  * a time, its integers summed exactly over a block of 256, then the same float step as in rows-int.as.ts, in the
  * same order: the bits are those of the token in a batch.
  */
-import { WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './records.as';
+import { WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './layout.as';
+import { laneSum } from './sums.as';
 
 /** Bytes from a group's record to the next one's: records of two tokens alternate. */
 export const STEP: usize = 2 * WIDE_RECORD;
-
-/** Sum of the lanes. */
-export function laneSum(v: v128): i32 {
-  const pairs = i32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
-  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
-}
 
 /** The float step of a block: d s (codes . codes). */
 export function blockStep(record: usize, d: f32, dot: v128): f32 {

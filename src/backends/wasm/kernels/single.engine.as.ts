@@ -1,4 +1,7 @@
-/** The product of one token with rows of the formats in single-kinds.as.ts, each weight multiplied as it is unpacked. */
+/**
+ * The product of one token with rows of the formats in single-kinds.as.ts, each weight multiplied as it is
+ * unpacked.
+ */
 import { iq1_s_row, iq1_m_row } from './single-iq1.as';
 import { iq2_xxs_row, iq2_xs_row, iq2_s_row } from './single-iq2.as';
 import { iq3_xxs_row, iq3_s_row } from './single-iq3.as';

@@ -46,3 +46,11 @@ export function laneSum(lanes: v128): i32 {
   const pairs = i32x4.add(lanes, v128.shuffle<i64>(lanes, lanes, 1, 0));
   return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
 }
+
+/** y and four f32, added one after the other. */
+export function addInOrder(y: f32, four: v128): f32 {
+  y += f32x4.extract_lane(four, 0);
+  y += f32x4.extract_lane(four, 1);
+  y += f32x4.extract_lane(four, 2);
+  return y + f32x4.extract_lane(four, 3);
+}

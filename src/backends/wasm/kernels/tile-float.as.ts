@@ -1,6 +1,6 @@
 /** Tiles of the f32 product: four weight rows by two tokens, or by one. */
 import { f16ToF32 } from '../../../kernels/half.as';
-import { FLOAT_STRIDE } from './panel.as';
+import { FLOAT_STRIDE } from './layout.as';
 import { gatherF32, laneSumsF32, loadOutputs, storeOutputs } from './sums.as';
 import { f16x4 } from './widen.as';
 

@@ -2,8 +2,7 @@
  * Tiles of the product for groups of 32 and 16: four weight rows by a pair of tokens, or by one. One float step a
  * group: y += d s (codes . codes) - dmin (s sum). As in tile-wide.as.ts the integers are exact, the loops made for V8.
  */
-import { CODE_STRIDE, PAIR_STRIDE, PAIRS_AT } from './panel.as';
-import { NARROW_RECORD, NARROW_SCALE, NARROW_SUM } from './records.as';
+import { CODE_STRIDE, NARROW_RECORD, NARROW_SCALE, NARROW_SUM, PAIRS_AT, PAIR_STRIDE } from './layout.as';
 import { gatherF32, laneSums, loadOutputs, storeOutputs } from './sums.as';
 
 /** y0[0..count] and y1[0..count] (+)= panel rows `row` .. `row + 4` times the pair of records at a. */

@@ -1,15 +1,16 @@
 /**
  * Tiles of the product for groups of 256: four weight rows by a pair of tokens, or by one.
  *
- * `i32x4.dot_i16x8_s` multiplies 8 codes; eight accumulators stay in registers over a group, then one float step:
- * y += d s (codes . codes) - dmin s (mins . sums). Both integers are exact, so a token alone, a token in a pair and
+ * `i32x4.dot_i16x8_s` multiplies 8 codes; eight accumulators stay in registers over a group, then one float step: y
+ * += d s (codes . codes) - dmin s (mins . sums). Both integers are exact, so a token alone, a token in a pair and
  * any number of threads give the same bits.
  *
- * The inner loops are what V8 does best with: two pointers and constant offsets. Unrolled by hand or with a pointer a
- * row they lose a third, as V8 moves all loads of a body to its front and runs out of registers.
+ * The inner loops are what V8 does best with: two pointers and constant offsets. Unrolled by hand or with a pointer
+ * a row they lose a third, as V8 moves all loads of a body to its front and runs out of registers.
  */
-import { CODE_STRIDE, MIN_STRIDE, MINS_AT, PAIR_STRIDE, PAIRS_AT } from './panel.as';
-import { WIDE_RECORD, WIDE_SCALE, WIDE_SUMS } from './records.as';
+import {
+  CODE_STRIDE, MINS_AT, MIN_STRIDE, PAIRS_AT, PAIR_STRIDE, WIDE_RECORD, WIDE_SCALE, WIDE_SUMS,
+} from './layout.as';
 import { gatherF32, laneSums, loadOutputs, storeOutputs } from './sums.as';
 
 /** y0[0..count] and y1[0..count] (+)= panel rows `row` .. `row + 4` times the pair of records at a. */

@@ -1,10 +1,6 @@
 /** Plain float weights to f32. */
 import { f16ToF32 } from '../../../kernels/half.as';
-
-/** Types of float weights, as the kernels' `type` argument says them. */
-export const F32: i32 = 0;
-export const F16: i32 = 1;
-export const BF16: i32 = 2;
+import { F16, F32 } from './layout.as';
 
 export function valueBytes(type: i32): usize {
   return type == F32 ? 4 : 2;

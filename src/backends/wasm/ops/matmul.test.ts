@@ -4,7 +4,7 @@ import { normal, sample } from '../../../../test/random.ts';
 import { decode, encode, FORMATS, type Plane, type TensorFormat } from '../../../quants/index.ts';
 import type { LowerContext } from '../lower.ts';
 import { ENGINE_BASE64 } from '../module.gen.ts';
-import { lowerMatmul, multiplies } from './matmul.ts';
+import { lowerMatmul } from './matmul.ts';
 
 const memory = new WebAssembly.Memory({ initial: 256, maximum: 65536, shared: true });
 const table = new WebAssembly.Table({ initial: 64, element: 'anyfunc' });
@@ -15,7 +15,9 @@ const BASE = 4 << 20; // above the module's static data
 const COUNTER = BASE - 64;
 
 /** Formats that products take as they are. */
-const formats: TensorFormat[] = Object.values(FORMATS).filter(multiplies);
+const formats: TensorFormat[] = Object.values(FORMATS).filter(
+  ({ name, plane }: TensorFormat) => plane || ['F32', 'F16', 'BF16'].includes(name),
+);
 
 /** Row lengths by block size: odd numbers of blocks, and of columns. */
 const widths: Record<number, number> = { 1: 577, 32: 576, 64: 576, 128: 640, 256: 768 };

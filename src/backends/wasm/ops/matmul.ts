@@ -4,30 +4,20 @@
  */
 import { rowsOf } from '../../../graph/index.ts';
 import type { Plane, TensorFormat } from '../../../quants/index.ts';
+import * as layout from '../kernels/layout.as.ts';
 import type { Command, Lower, LowerContext, Place } from '../lower.ts';
 import { singleProduct } from './single.ts';
-
-/** Bytes of a panel of expanded weights; PANEL_BYTES in kernels/panel.as.ts. */
-const PANEL_BYTES = 90_112;
-
-/** Bytes of 1024 expanded weights of a row; in kernels/gemv-int.engine.as.ts. */
-const ROW_BYTES = 2688;
 
 /** With fewer tokens than this, rows are multiplied one by one as they come from memory. */
 const FEW_TOKENS = 4;
 
-/** Bytes of a panel widened to f32: 32 rows of FLOAT_STRIDE in kernels/panel.as.ts. */
-const FLOAT_PANEL_BYTES = 32 * 2112;
+/** Float weights that are multiplied as they are, by their numbers. */
+const { F32, F16, BF16 } = layout;
+const FLOAT_TYPES: Readonly<Record<string, number>> = { F32, F16, BF16 };
 
-/** Float weights that are multiplied as they are, by their numbers in kernels/widen.as.ts. */
-const FLOAT_TYPES: Readonly<Record<string, number>> = { F32: 0, F16: 1, BF16: 2 };
-
-/** Whether a product takes weights of this format as they are. */
-export const multiplies = ({ name, plane }: TensorFormat): boolean =>
-  plane !== undefined || FLOAT_TYPES[name] !== undefined;
-
-/** Bytes of a group's record of integer activations; recordBytes in kernels/records.as.ts. */
-const recordBytes = (group: number): number => (group === 256 ? 576 : 80);
+/** Bytes of a group's record of integer activations. */
+const recordBytes = (group: number): number =>
+  group === layout.WIDE ? layout.WIDE_RECORD : layout.NARROW_RECORD;
 
 interface Shape {
   readonly tokens: number;
@@ -73,12 +63,12 @@ function integerProduct(
   const few = tokens < FEW_TOKENS;
   return [
     quantize,
-    { kernel: few ? 'matvec_int' : 'matmul_int', scratch: few ? ROW_BYTES : PANEL_BYTES, args },
+    { kernel: few ? 'matvec_int' : 'matmul_int', scratch: few ? layout.ROW_BYTES : layout.PANEL_BYTES, args },
   ];
 }
 
 function floatProduct({ tokens, rows, cols }: Shape, { x, weights, y }: Operands, type: number): Command {
   const kernel = tokens < FEW_TOKENS ? 'matvec_float' : 'matmul_float';
   const args = [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride];
-  return { kernel, scratch: FLOAT_PANEL_BYTES, args };
+  return { kernel, scratch: layout.FLOAT_PANEL_BYTES, args };
 }
