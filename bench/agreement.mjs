@@ -3,9 +3,9 @@
  * from theirs. By default on SmolLM2-135M, widened, in every file type.
  *
  *   node bench/agreement.mjs [MODEL.gguf…] [--types F16,Q8_0,…] [--layout llama|phi3] [--chunks 20] [--threads 2] [--folder DIR]
- *     [--exact] [--json]
+ *     [--exact] [--no-repack] [--json]
  *
- * --threads counts for both; llama.cpp's spin, so 1 is faster on a busy machine.
+ * --no-repack keeps llama.cpp from its AMX kernels. --threads counts for both; llama.cpp's spin, so 1 is faster on a busy machine.
  *
  * llama.cpp rounds activations to 8 bits (16 for plain floats), ours to 12 with wider sums, so what divergence there is
  * is mostly its own: `--exact` puts llama.cpp on the same weights widened to F32 instead, where it rounds nothing.
@@ -36,6 +36,7 @@ const { values, positionals } = parseArgs({
     text: { type: 'string', default: HELD_OUT },
     folder: { type: 'string' },
     threads: { type: 'string', default: '2' },
+    'no-repack': { type: 'boolean', default: false },
     exact: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
