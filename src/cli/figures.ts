@@ -179,11 +179,10 @@ function isReal({ interval }: Figure): boolean | undefined {
 }
 
 function differenceCells(a: Summary, b: Summary | undefined): string[] {
-  if (!b) return ['', '', ''];
+  if (!b) return ['', ''];
   const figure = difference(leading(a), a, b);
-  const [value, , interval] = cells(figure, 'plain');
   const real = isReal(figure);
-  return [value, interval, real === undefined ? '' : real ? 'yes' : 'no'];
+  return [cells(figure, 'plain')[0], real === undefined ? '' : real ? 'yes' : 'no'];
 }
 
 const COLUMNS: readonly (readonly [string, FigureName, Unit])[] = [
@@ -191,7 +190,6 @@ const COLUMNS: readonly (readonly [string, FigureName, Unit])[] = [
   ['mean KL', 'kld_mean', 'plain'],
   ['KL 99 %', 'kld_p99', 'plain'],
   ['same top %', 'same_top', '%'],
-  ['RMS dp %', 'rms_dp', '%'],
 ];
 
 /** Models by size, each with what its next larger neighbour is better by. */
@@ -200,7 +198,7 @@ export function comparisonText(measurements: readonly Measurement[], occasion: O
   const [first] = sorted;
   const columns = COLUMNS.filter(([, name]) => first.summary.figures.has(name));
   const head = ['model', 'size', 'bits', ...columns.map(([label]) => label)];
-  const what = leading(first.summary) === 'ppl' ? 'perplexity' : 'mean KL';
+  const what = leading(first.summary) === 'ppl' ? 'perplexity' : 'KL';
   const rows = sorted.map(({ file, bytes, bitsPerWeight, summary }, i) => [
     path.basename(file),
     formatSize(bytes),
@@ -211,13 +209,14 @@ export function comparisonText(measurements: readonly Measurement[], occasion: O
     }),
     ...differenceCells(summary, sorted[i + 1]?.summary),
   ]);
-  const all = [[...head, `${what} - next`, `${100 * CONFIDENCE} % interval`, 'real'], ...rows];
+  const all = [[...head, `${what} to next`, 'real'], ...rows];
   return [
     occasionText(occasion, first.summary.scores.nll.length),
     '',
     table(all, head.map((_, i) => i + 1).concat(head.length + 1)),
     '',
-    'next: the next larger file, on the same tokens and the same bootstrap samples; real: 0 is outside of the interval.',
+    `to next: what the next larger file loses less, on the same tokens; real: 0 is outside of its ${100 * CONFIDENCE} % interval`,
+    '(paired bootstrap over chunks; --json has it).',
     FOOTNOTE,
     '',
   ].join('\n');
