@@ -6,10 +6,9 @@
  */
 import { f16ToF32 } from '../../../kernels/half.as';
 import { scaleBytes } from '../../../quants/expand/six-bit.as';
-import { FEW_ROWS } from './layout.as';
 import { BYTE_CODES, BYTE_RECORD, BYTE_SUMS16, BYTE_SUMS32 } from './bytes-layout.as';
 import * as kinds from './single-kinds.as';
-import { claim } from './work.as';
+import { claim, rowsToClaim } from './work.as';
 
 /** Masks out of memory: V8 would make such constants anew each time. */
 const NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
@@ -71,8 +70,9 @@ export function matvec_bytes(
   kind: i32, weights: usize, rows: i32, cols: i32, rowBytes: usize, records: usize, y: usize,
 ): void {
   const blocks = cols >> 8;
-  for (let first = claim(counter) * FEW_ROWS; first < rows; first = claim(counter) * FEW_ROWS) {
-    for (let row = first, end = min(rows, first + FEW_ROWS); row < end; row++) {
+  const few = rowsToClaim(rows, threads);
+  for (let first = claim(counter) * few; first < rows; first = claim(counter) * few) {
+    for (let row = first, end = min(rows, first + few); row < end; row++) {
       const src = weights + <usize>row * rowBytes;
       let sum: v128;
       if (kind == kinds.Q4_K) sum = q4_k_bytes(src, blocks, records);

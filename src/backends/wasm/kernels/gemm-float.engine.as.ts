@@ -5,10 +5,10 @@
  * over 512 columns in four lanes, lanes are added as (0 + 2) + (1 + 3), panels in their order: a token gives the
  * same bits in any batch.
  */
-import { BF16, F32, FEW_ROWS, FLOAT_COLS, FLOAT_STRIDE, PANEL_ROWS } from './layout.as';
+import { BF16, F32, FLOAT_COLS, FLOAT_STRIDE, PANEL_ROWS } from './layout.as';
 import { tileFloat1, tileFloat2 } from './tile-float.as';
 import { valueBytes, widenRow } from './widen.as';
-import { claim } from './work.as';
+import { claim, rowsToClaim } from './work.as';
 
 /**
  * y[t, n] = sum over k of x[t, k] w[n, k].
@@ -63,8 +63,9 @@ export function matvec_float(
 ): void {
   const bytes = valueBytes(type);
   const rowBytes = <usize>cols * bytes;
-  for (let piece = claim(counter) * FEW_ROWS; piece < rows; piece = claim(counter) * FEW_ROWS) {
-    for (let row = piece; row < min(rows, piece + FEW_ROWS); row += 4) {
+  const few = rowsToClaim(rows, threads);
+  for (let piece = claim(counter) * few; piece < rows; piece = claim(counter) * few) {
+    for (let row = piece; row < min(rows, piece + few); row += 4) {
       const count = min(4, rows - row);
       for (let col = 0; col < cols; col += FLOAT_COLS) {
         const width = min(FLOAT_COLS, cols - col);

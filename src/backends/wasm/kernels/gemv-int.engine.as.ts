@@ -1,12 +1,12 @@
 /**
- * The product for few tokens, where reading the weights is what takes time: a thread claims 16 rows and reads them from
- * the first byte to the last, as prefetchers want it. Every 1024 weights are expanded into L1 and multiplied with each
- * token.
+ * The product for few tokens, where reading the weights is what takes time: a thread claims a stretch of rows and reads
+ * it from the first byte to the last, as prefetchers want it. Every 1024 weights are expanded into L1 and multiplied
+ * with each token.
  */
-import { FEW_ROWS, PANEL_COLS, ROW_MINS, ROW_PAIRS, WIDE } from './layout.as';
+import { PANEL_COLS, ROW_MINS, ROW_PAIRS, WIDE } from './layout.as';
 import { recordAt, recordBytes } from './records.as';
 import { rowNarrow1, rowWide1 } from './rows-int.as';
-import { claim } from './work.as';
+import { claim, rowsToClaim } from './work.as';
 
 /** As matmul_int, with the same results. @param scratch ROW_BYTES. */
 export function matvec_int(
@@ -14,9 +14,10 @@ export function matvec_int(
   weights: usize, rows: i32, cols: i32, slot: i32, blockBytes: i32, blockSize: i32, group: i32, mins: i32,
   records: usize, tokens: i32, y: usize, yStride: usize,
 ): void {
-  for (let piece = claim(counter) * FEW_ROWS; piece < rows; piece = claim(counter) * FEW_ROWS) {
+  const few = rowsToClaim(rows, threads);
+  for (let piece = claim(counter) * few; piece < rows; piece = claim(counter) * few) {
     let from = weights + <usize>piece * (cols / blockSize) * blockBytes;
-    for (let row = piece, end = min(rows, piece + FEW_ROWS); row < end; row++) {
+    for (let row = piece, end = min(rows, piece + few); row < end; row++) {
       for (let col = 0; col < cols; col += PANEL_COLS) {
         const width = min(PANEL_COLS, cols - col);
         const blocks = width / blockSize;

@@ -44,8 +44,6 @@ export const FLOAT_COLS = 512;
 export const FLOAT_STRIDE = 2112;
 export const FLOAT_PANEL_BYTES = 32 * FLOAT_STRIDE;
 
-/** Weight rows that a thread claims at a time where tokens are few. */
-export const FEW_ROWS = 16;
 
 /** Types of float weights, as the kernels' `type` argument says them. */
 export const F32 = 0;

@@ -9,18 +9,16 @@ import { q4_k_row, q5_k_row, q6_k_row } from './single-k.as';
 import { q2_k_row, q3_k_row, iq4_xs_row } from './single-low.as';
 import { q8_0_row, q4_0_row, q4_1_row, q5_0_row, q5_1_row, iq4_nl_row } from './single-narrow.as';
 import * as kinds from './single-kinds.as';
-import { claim } from './work.as';
-
-/** Weight rows that a thread claims at a time. */
-const ROWS: i32 = 16;
+import { claim, rowsToClaim } from './work.as';
 
 /** y[n] = sum over k of x[k] w[n, k]. @param kind of single-kinds.as.ts. @param record the token's first record. */
 export function matvec_single(
   thread: i32, threads: i32, scratch: usize, counter: usize,
   kind: i32, weights: usize, rows: i32, cols: i32, rowBytes: usize, record: usize, y: usize,
 ): void {
-  for (let first = claim(counter) * ROWS; first < rows; first = claim(counter) * ROWS) {
-    for (let row = first, end = min(rows, first + ROWS); row < end; row++) {
+  const few = rowsToClaim(rows, threads);
+  for (let first = claim(counter) * few; first < rows; first = claim(counter) * few) {
+    for (let row = first, end = min(rows, first + few); row < end; row++) {
       store<f32>(y + (<usize>row << 2), rowTimesToken(kind, weights + <usize>row * rowBytes, cols, record));
     }
   }
