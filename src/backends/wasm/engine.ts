@@ -1,6 +1,7 @@
 /** The engine's WebAssembly module: compiled once, instantiated by every thread over the same memory. */
 import { FORMATS, type TensorFormat } from '../../quants/index.ts';
 import { ENGINE_BASE64 } from './module.gen.ts';
+import { RELAXED_BASE64 } from './relaxed.gen.ts';
 import { relaxedWorks } from './relaxed.ts';
 
 export type Kernel = (...args: number[]) => number | undefined;
@@ -34,7 +35,6 @@ export async function compileEngine(relaxed: boolean): Promise<WebAssembly.Modul
 }
 
 async function relaxedEngine(): Promise<WebAssembly.Module | undefined> {
-  const { RELAXED_BASE64 } = await import('./relaxed.gen.ts');
   const bytes = bytesOfModule(RELAXED_BASE64);
   if (!WebAssembly.validate(bytes)) return undefined;
   const module = await WebAssembly.compile(bytes);
