@@ -131,7 +131,7 @@ export async function readTexts(
 
 /** The token that each chunk begins with; none where the vocabulary wants none, or there is no vocabulary. */
 export function bosOf(file: GgufFile): number | undefined {
-  if (!file.metadata.has('tokenizer.ggml.model')) return undefined;
+  if (!file.metadata.has('tokenizer.ggml.tokens')) return undefined;
   const { addBos, bos } = tokenizerOf(file);
   return addBos ? bos : undefined;
 }
