@@ -6,16 +6,13 @@
  * The text is seeded random token ids, so models without a tokenizer (bench/make-synthetic.mjs) will do. A budget of
  * `none` leaves the choice to the engine: a model that fits stays in memory whole. Files go to a temporary folder.
  */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { run } from './child.mjs';
 import { uniform } from './families.mjs';
-
-const PROGRAM = fileURLToPath(new URL('../bin/bitmill.mjs', import.meta.url));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,29 +33,6 @@ if (!model) {
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bitmill-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs the program; seconds and peak RSS in MiB. Linux keeps the peak as VmHWM; polled, as it ends with the process. */
-function run(args) {
-  return new Promise((resolve, reject) => {
-    const start = performance.now();
-    const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
-    let peak = 0;
-    const timer = setInterval(() => {
-      try {
-        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-        peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
-      } catch {
-        // The process has just ended.
-      }
-    }, 50);
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      clearInterval(timer);
-      if (code !== 0) reject(new Error(`bitmill ${args.join(' ')} exited with ${code}`));
-      else resolve({ seconds: (performance.now() - start) / 1000, peak });
-    });
-  });
-}
-
 const tokens = Number(values.chunks) * Number(values.ctx);
 const random = uniform(7);
 const ids = path.join(folder, 'ids.txt');
@@ -74,9 +48,10 @@ for (const memory of values.memory.split(',')) {
   const out = path.join(folder, `${memory}.imatrix.gguf`);
   const budget = memory === 'none' ? [] : ['--memory', memory];
   const { seconds, peak } = await run([
+    'bin/bitmill.mjs',
     'imatrix',
     '-m',
-    model,
+    path.resolve(model),
     '--tokens',
     ids,
     '-c',

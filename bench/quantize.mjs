@@ -6,14 +6,13 @@
  * Ours makes all types in one pass; the peer is run once per type and its times are added. Files go to --out
  * (default: a temporary folder, removed at the end). bf16 input: the peer converts it as it goes.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ROOT, run } from './child.mjs';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ORACLE = process.env.BITMILL_ORACLE ?? path.join(ROOT, '..', 'shared', 'oracle');
 
 const { values, positionals } = parseArgs({
@@ -33,29 +32,6 @@ if (!model) {
     'usage: node bench/quantize.mjs MODEL.gguf --types Q4_K_M,… [--imatrix FILE] [--threads N] [--effort fast|best]',
   );
   process.exit(2);
-}
-
-/** Runs a Node child; seconds and peak RSS in MiB. Linux keeps the peak as VmHWM; polled, as it ends with the process. */
-function run(args) {
-  return new Promise((resolve, reject) => {
-    const start = performance.now();
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
-    let peak = 0;
-    const timer = setInterval(() => {
-      try {
-        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-        peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
-      } catch {
-        // The process has just ended.
-      }
-    }, 50);
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      clearInterval(timer);
-      if (code !== 0) reject(new Error(`${args.join(' ')} exited with ${code}`));
-      else resolve({ seconds: (performance.now() - start) / 1000, peak });
-    });
-  });
 }
 
 const out = values.out ?? mkdtempSync(path.join(os.tmpdir(), 'bitmill-bench-'));

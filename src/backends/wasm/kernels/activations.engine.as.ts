@@ -10,12 +10,8 @@
  */
 import { NARROW_SCALE, NARROW_SUM, WIDE, WIDE_SCALE, WIDE_SUMS } from './layout.as';
 import { recordAt, recordBytes } from './records.as';
+import { codes8, largestMagnitude, TINY } from './rounding.as';
 
-/** Groups whose largest value is below this become zeros: the scale's reciprocal would overflow. */
-const TINY: f32 = 1e-32;
-/** 1.5 * 2^23: adding it leaves the nearest integer in the low bits of an f32. */
-const ROUNDER: f32 = 12582912;
-const ROUNDER_BITS: i32 = 0x4b400000;
 /** Columns that a thread takes at a time: a multiple of every group. */
 const SPAN: i32 = 1024;
 
@@ -64,25 +60,6 @@ function quantizeGroup(from: usize, group: i32, to: usize): void {
     store<f32>(to, scale, NARROW_SCALE);
     store<f32>(to, scale * <f32>total, NARROW_SUM);
   }
-}
-
-function largestMagnitude(from: usize, count: i32): f32 {
-  let largest = f32x4.splat(0);
-  const end = from + (<usize>count << 2);
-  for (; from < end; from += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(from)));
-  return max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
-}
-
-/** Eight values times `inverse`, rounded to the nearest integers. */
-function codes8(from: usize, inverse: v128): v128 {
-  const rounder = f32x4.splat(ROUNDER);
-  const bits = i32x4.splat(ROUNDER_BITS);
-  const low = f32x4.add(f32x4.mul(v128.load(from), inverse), rounder);
-  const high = f32x4.add(f32x4.mul(v128.load(from, 16), inverse), rounder);
-  return i16x8.narrow_i32x4_s(i32x4.sub(low, bits), i32x4.sub(high, bits));
 }
 
 function sum16(low: v128, high: v128): i32 {

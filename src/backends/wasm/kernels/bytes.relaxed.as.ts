@@ -7,6 +7,7 @@
 import { f16ToF32 } from '../../../kernels/half.as';
 import { scaleBytes } from '../../../quants/expand/six-bit.as';
 import { BYTE_CODES, BYTE_RECORD, BYTE_SUMS16, BYTE_SUMS32 } from './bytes-layout.as';
+import { codes8, largestMagnitude, TINY } from './rounding.as';
 import * as kinds from './single-kinds.as';
 import { claim, rowsToClaim } from './work.as';
 
@@ -15,11 +16,6 @@ const NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
 const FIFTH = memory.data<u8>([16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16], 16);
 const UPPER = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], 16);
 
-/** Groups whose largest value is below this become zeros: the scale's reciprocal would overflow. */
-const TINY: f32 = 1e-32;
-/** 1.5 * 2^23: adding it leaves the nearest integer in the low bits of an f32. */
-const ROUNDER: f32 = 12582912;
-const ROUNDER_BITS: i32 = 0x4b400000;
 const AMPLITUDE: f32 = 127;
 
 /** One token's f32 values at `x` to records of bytes at `out`, one a group of 256. */
@@ -33,12 +29,7 @@ export function quantize_bytes(
 }
 
 function quantizeGroup(from: usize, to: usize): void {
-  let largest = f32x4.splat(0);
-  for (let i: usize = 0; i < 1024; i += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(from + i)));
-  const most = max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  ); // NaN if there is one, so that it reaches the products
+  const most = largestMagnitude(from, 256);
   store<f32>(to, most < TINY ? 0 : most / AMPLITUDE);
   const inverse = f32x4.splat(most < TINY ? <f32>0 : AMPLITUDE / most);
   let before = 0;
@@ -53,15 +44,6 @@ function quantizeGroup(from: usize, to: usize): void {
     if (part & 1) store<i16>(to + BYTE_SUMS32 + <usize>(part & ~1), <i16>(before + sum));
     before = sum;
   }
-}
-
-/** Eight values times `inverse`, rounded to the nearest integers. */
-function codes8(from: usize, inverse: v128): v128 {
-  const rounder = f32x4.splat(ROUNDER);
-  const bits = i32x4.splat(ROUNDER_BITS);
-  const low = f32x4.add(f32x4.mul(v128.load(from), inverse), rounder);
-  const high = f32x4.add(f32x4.mul(v128.load(from, 16), inverse), rounder);
-  return i16x8.narrow_i32x4_s(i32x4.sub(low, bits), i32x4.sub(high, bits));
 }
 
 /** y[n] = sum over k of x[k] w[n, k]. @param kind of single-kinds.as.ts. @param records from `quantize_bytes`. */
