@@ -11,11 +11,11 @@ import { parseBytes, parseChoice, parseCount } from './option-values.ts';
 
 /** The registry of backends: adding one = a line. The first is the default. */
 const BACKENDS = {
-  wasm: (threads: number): Promise<Backend> => {
-    allowRelaxedSimd();
-    return wasmBackend({ threads, spawn: spawnEngineThread });
+  wasm: (threads: number, relaxed: boolean): Promise<Backend> => {
+    if (relaxed) allowRelaxedSimd();
+    return wasmBackend({ threads, spawn: spawnEngineThread, relaxed });
   },
-  reference: async (_threads: number): Promise<Backend> => referenceBackend(),
+  reference: async (_threads: number, _relaxed: boolean): Promise<Backend> => referenceBackend(),
 } as const;
 
 export type BackendName = keyof typeof BACKENDS;
@@ -62,16 +62,15 @@ export function addEngineOptions(
 export interface EngineNeeds {
   /** Positions that a sequence has at most. */
   readonly contextSize: number;
+  /** Whether single tokens may be rounded to 8 bits for speed. Not to measure: results would depend on the runtime. */
+  readonly relaxed?: boolean;
   /** Bytes that others will take on the backend. */
   readonly reserve?: number;
 }
 
-export function openBackend({
-  backend,
-  threads,
-}: Pick<EngineFlags, 'backend' | 'threads'>): Promise<Backend> {
+function openBackend({ backend, threads }: EngineFlags, relaxed: boolean): Promise<Backend> {
   const count = threads === undefined ? availableThreads() : parseCount('--threads', threads);
-  return BACKENDS[parseChoice('--backend', backend, BACKEND_NAMES)](count);
+  return BACKENDS[parseChoice('--backend', backend, BACKEND_NAMES)](count, relaxed);
 }
 
 /** An engine of a file that is open already, on a backend that is, too. */
@@ -99,7 +98,7 @@ export function withEngine<T>(
   return withGguf(flags.model, async (file) => {
     const wanted = needs(file);
     if (wanted.contextSize < 1) throw usageError('a context has at least one position');
-    const backend = await openBackend(flags);
+    const backend = await openBackend(flags, wanted.relaxed ?? false);
     try {
       const engine = await openEngine(file, backend, flags, wanted);
       try {

@@ -6,6 +6,7 @@
  */
 import { inputError, usageError } from '../core/index.ts';
 import type { RowRange } from '../generate/index.ts';
+import { scoredRows as secondHalf } from '../imatrix/index.ts';
 
 export interface WindowSettings {
   /** Tokens that the model sees at once. */
@@ -46,8 +47,7 @@ export function scoredRows({
   contextSize,
   stride,
 }: Pick<WindowSettings, 'contextSize' | 'stride'>): RowRange {
-  const to = contextSize - 1;
-  return { from: stride === 0 ? Math.floor(contextSize / 2) : to - stride, to };
+  return stride === 0 ? secondHalf(contextSize) : { from: contextSize - 1 - stride, to: contextSize - 1 };
 }
 
 /** Whole windows in a text of `tokens` tokens. */

@@ -75,7 +75,7 @@ export function checkAgainstModel(matrix: ImportanceMatrix, tensors: readonly We
   throw inputError(
     matrix.name,
     `does not fit the model:${list(problems)}`,
-    'use an importance matrix made from this very model, or leave entries out with --exclude-weights',
+    'use an importance matrix made from this very model; bitmill quantize can leave entries out (--exclude-weights)',
   );
 }
 

@@ -89,7 +89,7 @@ async function bench(flags: BenchFlags): Promise<void> {
   const contextSize = request.depth + Math.max(request.prompt, request.generated);
   await withEngine(
     flags,
-    () => ({ contextSize }),
+    () => ({ contextSize, relaxed: true }),
     async (engine) => {
       const speeds = await measureSpeed(engine, request);
       const report = reportOf(engine, flags, request, speeds);
