@@ -5,6 +5,7 @@ import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
+import { defineExam } from './exam.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
@@ -28,6 +29,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineQuantize,
   defineDequantize,
   definePerplexity,
+  defineExam,
   defineInspect,
   defineCompare,
   defineHash,
