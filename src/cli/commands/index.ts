@@ -5,6 +5,7 @@ import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
+import { defineExam } from './exam.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
@@ -30,6 +31,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineDequantize,
   definePerplexity,
   defineRun,
+  defineExam,
   defineInspect,
   defineCompare,
   defineHash,
