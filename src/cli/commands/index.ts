@@ -1,6 +1,7 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
 import { defineBench } from './bench.ts';
+import { defineCard } from './card.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
@@ -28,6 +29,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineQuantize,
   defineDequantize,
   definePerplexity,
+  defineCard,
   defineInspect,
   defineCompare,
   defineHash,
