@@ -1,6 +1,7 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
 import { defineBench } from './bench.ts';
+import { defineCard } from './card.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   definePerplexity,
   defineRun,
   defineExam,
+  defineCard,
   defineInspect,
   defineCompare,
   defineHash,
