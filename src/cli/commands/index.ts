@@ -12,6 +12,7 @@ import { defineInspect } from './inspect.ts';
 import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
+import { defineRun } from './run.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
 
@@ -28,6 +29,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineQuantize,
   defineDequantize,
   definePerplexity,
+  defineRun,
   defineInspect,
   defineCompare,
   defineHash,

@@ -1,0 +1,4 @@
+/** Sampling: the choice of the next token. */
+export * from './options.ts';
+export { largest, mostLikely } from './ranking.ts';
+export { Sampler } from './sampler.ts';
