@@ -2,20 +2,13 @@
 import type { WriteStream } from 'node:tty';
 import cliProgress from 'cli-progress';
 import pc from 'picocolors';
-import type { Progress } from '../core/index.ts';
+import { formatSize, type Progress } from '../core/index.ts';
+
+export { formatSize };
 
 /** Colours where the stream is a terminal and NO_COLOR is not set. */
 export function colours(stream: WriteStream): ReturnType<typeof pc.createColors> {
   return pc.createColors(Boolean(stream.isTTY) && !process.env['NO_COLOR']);
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-/** `1536` -> `1.5 KiB`. */
-export function formatSize(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${power === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${UNITS[power]}`;
 }
 
 /** Work that is done sooner shows no bar. */
