@@ -68,7 +68,10 @@ export interface EngineNeeds {
   readonly reserve?: number;
 }
 
-function openBackend({ backend, threads }: Omit<EngineFlags, 'model'>, relaxed: boolean): Promise<Backend> {
+export function openBackend(
+  { backend, threads }: Omit<EngineFlags, 'model'>,
+  relaxed: boolean,
+): Promise<Backend> {
   const count = threads === undefined ? availableThreads() : parseCount('--threads', threads);
   return BACKENDS[parseChoice('--backend', backend, BACKEND_NAMES)](count, relaxed);
 }

@@ -47,6 +47,8 @@ export interface MeasureOptions {
   readonly stride: number | undefined;
   /** Chunks at most. */
   readonly limit: number;
+  /** The limit was not asked for: a text with fewer chunks is nothing to warn of. */
+  readonly limitIsDefault?: boolean;
   readonly save: { readonly file: string; readonly form: BaseForm } | undefined;
   readonly quiet: boolean;
   /** Default: a bar. */
@@ -115,7 +117,11 @@ async function subjectOf(
   return { ...own, settings, windows: windowsOf(own.tokens, settings, own.place, options.limit) };
 }
 
-function warnings(engine: Engine, { limit }: MeasureOptions, windows: number): string[] {
+function warnings(
+  engine: Engine,
+  { limit, limitIsDefault = false }: MeasureOptions,
+  windows: number,
+): string[] {
   const { file, hyper } = engine.model;
   const lines: string[] = [];
   if (engine.contextSize > hyper.contextLength) {
@@ -124,7 +130,7 @@ function warnings(engine: Engine, { limit }: MeasureOptions, windows: number): s
       `${name} was trained for ${hyper.contextLength} positions, the context has ${engine.contextSize}`,
     );
   }
-  if (Number.isFinite(limit) && windows < limit) {
+  if (Number.isFinite(limit) && windows < limit && !limitIsDefault) {
     lines.push(`there are ${windows} chunks, ${limit} were asked for`);
   }
   return lines;

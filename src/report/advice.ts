@@ -64,9 +64,7 @@ export function memoryFor(bytes: number, { cacheBytes, logitsBytes, slack }: Ass
 /** What is compared: divergence where all have one, else bits. The original loses nothing. */
 function badness(choice: Choice, measured: boolean): number {
   if (!choice.quant) return Number.NEGATIVE_INFINITY;
-  return measured
-    ? (lossOf(choice.quant)?.kld ?? Number.POSITIVE_INFINITY)
-    : -choice.quant.bitsPerWeight;
+  return measured ? (lossOf(choice.quant)?.kld ?? Number.POSITIVE_INFINITY) : -choice.quant.bitsPerWeight;
 }
 
 /** The best choice for each size of memory at which it changes; nothing where nothing fits. */

@@ -57,7 +57,9 @@ export class Pace {
 
   get secondsLeft(): number {
     const current = this.#current;
-    const rest = current ? (1 - current.fraction) * current.task.expected * this.#factor(current.task.kind) : 0;
+    const rest = current
+      ? (1 - current.fraction) * current.task.expected * this.#factor(current.task.kind)
+      : 0;
     return [...this.#open.values()].reduce(
       (sum, { kind, expected }) => sum + expected * this.#factor(kind),
       rest,

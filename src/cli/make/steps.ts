@@ -77,15 +77,25 @@ export class StepJournal {
     return Object.hasOwn(this.#state.steps, id);
   }
 
-  /** SHA-256 of a file. @throws input error: it is not there. */
-  async sha256(file: string): Promise<string> {
+  /** What a step took when it last ran. */
+  secondsOf(id: string): number | undefined {
+    return this.knows(id) ? this.#state.steps[id].seconds : undefined;
+  }
+
+  /** Names of the files that a step made when it last ran. */
+  outputsOf(id: string): string[] {
+    return this.knows(id) ? this.#state.steps[id].outputs.map(({ name }) => name) : [];
+  }
+
+  /** Size and SHA-256 of a file. @throws input error: it is not there. */
+  async fileOf(file: string): Promise<{ bytes: number; sha256: string }> {
     const now = await look(file);
     const name = this.#nameOf(file);
     const known = Object.hasOwn(this.#state.files, name) ? this.#state.files[name] : undefined;
-    if (known && known.bytes === now.bytes && known.mtime === now.mtime) return known.sha256;
-    const hash = await hashFile(file, this.#executor);
-    this.#state.files[name] = { ...now, sha256: hash };
-    return hash;
+    if (known && known.bytes === now.bytes && known.mtime === now.mtime) return known;
+    const noted = { ...now, sha256: await hashFile(file, this.#executor) };
+    this.#state.files[name] = noted;
+    return noted;
   }
 
   /** Notes the hash of a file that was just written. */
@@ -100,7 +110,8 @@ export class StepJournal {
     for (const { name, bytes, sha256: hash } of found.outputs) {
       const file = path.join(this.#folder, name);
       const info = await stat(file).catch(() => undefined);
-      if (!info?.isFile() || info.size !== bytes || (await this.sha256(file)) !== hash) return undefined;
+      if (!info?.isFile() || info.size !== bytes || (await this.fileOf(file)).sha256 !== hash)
+        return undefined;
     }
     return found;
   }
@@ -115,9 +126,8 @@ export class StepJournal {
   ): Promise<StepRecord> {
     const outputs: StepOutput[] = [];
     for (const name of files) {
-      const file = path.join(this.#folder, name);
-      const { bytes } = await look(file);
-      outputs.push({ name, bytes, sha256: await this.sha256(file) });
+      const { bytes, sha256: hash } = await this.fileOf(path.join(this.#folder, name));
+      outputs.push({ name, bytes, sha256: hash });
     }
     const entry = { key, outputs, result, seconds };
     this.#state.steps[id] = entry;
