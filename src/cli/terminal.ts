@@ -19,10 +19,9 @@ export function amountText(done: number, total: number, unit: string): string {
   return unit === 'bytes' ? `${formatSize(done)} of ${formatSize(total)}` : `${done} of ${total} ${unit}`;
 }
 
-/** Time left at the pace so far; empty before there is one. */
-function leftText(done: number, total: number, elapsed: number): string {
-  if (done <= 0) return '';
-  const seconds = Math.ceil(((total - done) / done) * (elapsed / 1000));
+/** Seconds as a person says them. */
+export function leftText(left: number): string {
+  const seconds = Math.ceil(left);
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
   if (hours > 0) return `${hours} h ${minutes} min left`;
   return minutes > 0 ? `${minutes} min ${seconds % 60} s left` : `${seconds} s left`;
@@ -64,7 +63,9 @@ export function terminalProgress(options: { quiet?: boolean; stream?: NodeJS.Wri
       const { label, total, unit, started } = work;
       const elapsed = performance.now() - started;
       if (elapsed < BAR_AFTER_MS) return;
-      const texts = { amount: amountText(done, total, unit), left: leftText(done, total, elapsed), note };
+      // At the pace so far, once there is one.
+      const left = done > 0 ? leftText(((total - done) / done) * (elapsed / 1000)) : '';
+      const texts = { amount: amountText(done, total, unit), left, note };
       if (bar) bar.update(done, texts);
       else {
         bar = createBar(label, stream);

@@ -11,6 +11,7 @@ import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
+import { defineMake } from './make.ts';
 import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
@@ -25,6 +26,7 @@ export type DefineCommand = (command: Command, run: RunCommand) => void;
 
 /** In the order of --help. */
 export const COMMANDS: readonly DefineCommand[] = [
+  defineMake,
   definePull,
   defineConvert,
   defineImatrix,
