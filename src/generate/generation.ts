@@ -18,8 +18,13 @@ export interface GenerationOptions extends Partial<SamplingOptions> {
   readonly stop?: readonly string[];
   /** Tokens that end it, beside those that the vocabulary names. */
   readonly stopTokens?: readonly number[];
+  /** Tokens of the prompt that the session holds already: they count for penalties as those that are fed. */
+  readonly held?: Int32Array;
   readonly signal?: AbortSignal;
 }
+
+/** What is needed of a session. */
+export type GrowingSession = Pick<Session, 'position' | 'contextSize' | 'feed'>;
 
 /** Why a generation ended. `length`: as many tokens as were asked for; `context`: no position is left. */
 export type FinishReason = 'stop' | 'length' | 'context' | 'aborted';
@@ -39,7 +44,11 @@ export interface GenerationEnd {
 }
 
 /** What ends a generation before another token is picked. */
-function endAfter(session: Session, tokens: number, options: GenerationOptions): FinishReason | undefined {
+function endAfter(
+  session: GrowingSession,
+  tokens: number,
+  options: GenerationOptions,
+): FinishReason | undefined {
   if (options.signal?.aborted) return 'aborted';
   if (tokens >= (options.maxTokens ?? Number.POSITIVE_INFINITY)) return 'length';
   return tokens > 0 && session.position >= session.contextSize ? 'context' : undefined;
@@ -51,7 +60,7 @@ function endAfter(session: Session, tokens: number, options: GenerationOptions):
  * @throws usage error: an empty prompt, a sampling option out of range; resources error: the prompt does not fit.
  */
 export async function* generate(
-  session: Session,
+  session: GrowingSession,
   tokenizer: GenerationTokenizer,
   prompt: Int32Array,
   options: GenerationOptions = {},
@@ -59,6 +68,7 @@ export async function* generate(
   if (prompt.length === 0)
     throw new BitmillError('usage', 'the prompt has no token: there is nothing to go on from');
   const sampler = new Sampler(options);
+  if (options.held) sampler.prompt(options.held);
   sampler.prompt(prompt);
   const decoder = tokenizer.decoder({ start: false });
   const stops = new StopText(options.stop ?? []);
