@@ -1,6 +1,7 @@
 /** Generate: a model on a backend: measurement walks and sessions. The only door of the folder. */
 export * from './engine.ts';
 export * from './generation.ts';
+export * from './grammar/index.ts';
 export * from './loss.ts';
 export * from './memory.ts';
 export * from './sampling/index.ts';
