@@ -1,5 +1,6 @@
 /** Token after token: a session goes on with what a sampler picks, until something ends it. */
 import { BitmillError } from '../core/index.ts';
+import type { Constraint } from './sampling/constraint.ts';
 import type { SamplingOptions } from './sampling/options.ts';
 import { Sampler } from './sampling/sampler.ts';
 import type { Session } from './session.ts';
@@ -21,6 +22,8 @@ export interface GenerationOptions extends Partial<SamplingOptions> {
   /** Tokens of the prompt that the session holds already: they count for penalties as those that are fed. */
   readonly held?: Int32Array;
   readonly signal?: AbortSignal;
+  /** Says which tokens may come; a new one for each generation, because it goes along. See `TokenGrammar`. */
+  readonly constraint?: Constraint;
 }
 
 /** What is needed of a session. */
@@ -75,12 +78,13 @@ export async function* generate(
   const stopTokens = new Set(options.stopTokens);
   let next = prompt;
   for (let tokens = 0; ; ) {
-    const reason = endAfter(session, tokens, options);
+    const reason = options.constraint?.isOver ? 'stop' : endAfter(session, tokens, options);
     if (reason) return { reason, tokens, text: rest(decoder, stops) };
-    const id = sampler.next(await session.feed(next));
+    const id = sampler.next(await session.feed(next), options.constraint);
     if (tokenizer.isEndOfGeneration(id) || stopTokens.has(id)) {
       return { reason: 'stop', tokens, text: rest(decoder, stops) };
     }
+    options.constraint?.accept(id);
     const { text, stopped } = stops.push(decoder.push(id));
     yield { id, text };
     tokens++;
