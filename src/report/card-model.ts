@@ -100,5 +100,5 @@ export function chatSection({ model }: QuantSet): string[] {
 /** Perplexity of the original, for the table's last row. */
 export function originalPerplexity({ evaluation }: QuantSet): string {
   const figures = evaluation?.figures;
-  return withError(figure(figures, 'ppl'), figure(figures, 'ppl_se'), false);
+  return withError(figure(figures, 'ppl'), figure(figures, 'ppl_se'));
 }

@@ -4,7 +4,7 @@ import type { QuantEntry } from './quant-set.ts';
 
 export { formatSize };
 
-/** Digits where the error is not known, and of a perplexity: on one text models differ by less than its error. */
+/** Digits where the error is not known. */
 const DIGITS = 5;
 
 /** The figures of a quant or of the original. */
@@ -21,11 +21,11 @@ function decimalsFor(least: number, digits: number): number {
 }
 
 /** `0.01686 ± 0.00006`; the error has two digits, one where it begins with a large one. */
-export function withError(value: number | undefined, se: number | undefined, paired = true): string {
+export function withError(value: number | undefined, se: number | undefined): string {
   if (value === undefined) return '';
   const known = se !== undefined && se > 0;
   const digits = known && Number(se.toExponential(1)[0]) >= 3 ? 1 : 2;
-  const decimals = known && paired ? decimalsFor(se, digits) : decimalsFor(Math.abs(value), DIGITS);
+  const decimals = known ? decimalsFor(se, digits) : decimalsFor(Math.abs(value), DIGITS);
   return known ? `${value.toFixed(decimals)} ± ${se.toFixed(decimals)}` : value.toFixed(decimals);
 }
 
