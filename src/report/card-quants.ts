@@ -93,7 +93,7 @@ function rowsOf(set: QuantSet): Row[] {
       bitsPerWeight,
       figures,
       exam,
-      perplexity: withError(figure(figures, 'ppl'), figure(figures, 'ppl_se')),
+      perplexity: withError(figure(figures, 'ppl'), figure(figures, 'ppl_se'), 2),
       words: wordsOf(lossOf(quant), losses),
     };
   });
