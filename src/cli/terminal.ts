@@ -11,6 +11,15 @@ export function colours(stream: WriteStream): ReturnType<typeof pc.createColors>
   return pc.createColors(Boolean(stream.isTTY) && !process.env['NO_COLOR']);
 }
 
+/** C0 and C1 control characters but tabs and line breaks; what is left of an escape sequence is plain text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/** Text from a model as a terminal may have it: nothing in it moves the cursor, sets a title or rings. */
+export function withoutControls(text: string): string {
+  return text.replace(CONTROLS, '');
+}
+
 /** Work that is done sooner shows no bar. */
 const BAR_AFTER_MS = 2000;
 
@@ -19,10 +28,9 @@ export function amountText(done: number, total: number, unit: string): string {
   return unit === 'bytes' ? `${formatSize(done)} of ${formatSize(total)}` : `${done} of ${total} ${unit}`;
 }
 
-/** Time left at the pace so far; empty before there is one. */
-function leftText(done: number, total: number, elapsed: number): string {
-  if (done <= 0) return '';
-  const seconds = Math.ceil(((total - done) / done) * (elapsed / 1000));
+/** Seconds as a person says them. */
+export function leftText(left: number): string {
+  const seconds = Math.ceil(left);
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
   if (hours > 0) return `${hours} h ${minutes} min left`;
   return minutes > 0 ? `${minutes} min ${seconds % 60} s left` : `${seconds} s left`;
@@ -64,7 +72,9 @@ export function terminalProgress(options: { quiet?: boolean; stream?: NodeJS.Wri
       const { label, total, unit, started } = work;
       const elapsed = performance.now() - started;
       if (elapsed < BAR_AFTER_MS) return;
-      const texts = { amount: amountText(done, total, unit), left: leftText(done, total, elapsed), note };
+      // At the pace so far, once there is one.
+      const left = done > 0 ? leftText(((total - done) / done) * (elapsed / 1000)) : '';
+      const texts = { amount: amountText(done, total, unit), left, note };
       if (bar) bar.update(done, texts);
       else {
         bar = createBar(label, stream);

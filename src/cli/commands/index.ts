@@ -6,13 +6,16 @@ import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
+import { defineExam } from './exam.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
+import { defineMake } from './make.ts';
 import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
+import { defineRun } from './run.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
 
@@ -23,12 +26,15 @@ export type DefineCommand = (command: Command, run: RunCommand) => void;
 
 /** In the order of --help. */
 export const COMMANDS: readonly DefineCommand[] = [
+  defineMake,
   definePull,
   defineConvert,
   defineImatrix,
   defineQuantize,
   defineDequantize,
   definePerplexity,
+  defineRun,
+  defineExam,
   defineCard,
   defineInspect,
   defineCompare,
