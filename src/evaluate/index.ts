@@ -5,6 +5,7 @@ export { type Resamples, resample } from './bootstrap.ts';
 export * from './exam.ts';
 export { type AskedQuestion, askedQuestions, examContext } from './exam-chat.ts';
 export * from './exam-questions.ts';
+export { saidAnswer } from './exam-said.ts';
 export { hashModel, hashVocabulary } from './hash.ts';
 export * from './measure.ts';
 export type * from './scores.ts';

@@ -1,5 +1,6 @@
 /** Token after token: a session goes on with what a sampler picks, until something ends it. */
 import { BitmillError } from '../core/index.ts';
+import type { Constraint } from './sampling/constraint.ts';
 import type { SamplingOptions } from './sampling/options.ts';
 import { Sampler } from './sampling/sampler.ts';
 import type { Session } from './session.ts';
@@ -18,8 +19,15 @@ export interface GenerationOptions extends Partial<SamplingOptions> {
   readonly stop?: readonly string[];
   /** Tokens that end it, beside those that the vocabulary names. */
   readonly stopTokens?: readonly number[];
+  /** Tokens of the prompt that the session holds already: they count for penalties as those that are fed. */
+  readonly held?: Int32Array;
   readonly signal?: AbortSignal;
+  /** Says which tokens may come; a new one for each generation, because it goes along. See `TokenGrammar`. */
+  readonly constraint?: Constraint;
 }
+
+/** What is needed of a session. */
+export type GrowingSession = Pick<Session, 'position' | 'contextSize' | 'feed'>;
 
 /** Why a generation ended. `length`: as many tokens as were asked for; `context`: no position is left. */
 export type FinishReason = 'stop' | 'length' | 'context' | 'aborted';
@@ -39,7 +47,11 @@ export interface GenerationEnd {
 }
 
 /** What ends a generation before another token is picked. */
-function endAfter(session: Session, tokens: number, options: GenerationOptions): FinishReason | undefined {
+function endAfter(
+  session: GrowingSession,
+  tokens: number,
+  options: GenerationOptions,
+): FinishReason | undefined {
   if (options.signal?.aborted) return 'aborted';
   if (tokens >= (options.maxTokens ?? Number.POSITIVE_INFINITY)) return 'length';
   return tokens > 0 && session.position >= session.contextSize ? 'context' : undefined;
@@ -51,7 +63,7 @@ function endAfter(session: Session, tokens: number, options: GenerationOptions):
  * @throws usage error: an empty prompt, a sampling option out of range; resources error: the prompt does not fit.
  */
 export async function* generate(
-  session: Session,
+  session: GrowingSession,
   tokenizer: GenerationTokenizer,
   prompt: Int32Array,
   options: GenerationOptions = {},
@@ -59,18 +71,20 @@ export async function* generate(
   if (prompt.length === 0)
     throw new BitmillError('usage', 'the prompt has no token: there is nothing to go on from');
   const sampler = new Sampler(options);
+  if (options.held) sampler.prompt(options.held);
   sampler.prompt(prompt);
   const decoder = tokenizer.decoder({ start: false });
   const stops = new StopText(options.stop ?? []);
   const stopTokens = new Set(options.stopTokens);
   let next = prompt;
   for (let tokens = 0; ; ) {
-    const reason = endAfter(session, tokens, options);
+    const reason = options.constraint?.isOver ? 'stop' : endAfter(session, tokens, options);
     if (reason) return { reason, tokens, text: rest(decoder, stops) };
-    const id = sampler.next(await session.feed(next));
+    const id = sampler.next(await session.feed(next), options.constraint);
     if (tokenizer.isEndOfGeneration(id) || stopTokens.has(id)) {
       return { reason: 'stop', tokens, text: rest(decoder, stops) };
     }
+    options.constraint?.accept(id);
     const { text, stopped } = stops.push(decoder.push(id));
     yield { id, text };
     tokens++;

@@ -23,7 +23,7 @@ export const GRADES = [
   { name: 'indistinguishable', tokens: 1000, sameTop: 0.97 },
   { name: 'hardly noticeable', tokens: 100, sameTop: 0.9 },
   { name: 'noticeable', tokens: 20, sameTop: 0.8 },
-  { name: 'severe', tokens: 5, sameTop: 0.6 },
+  { name: 'strong', tokens: 5, sameTop: 0.6 },
   { name: 'broken', tokens: 0, sameTop: 0 },
 ] as const;
 

@@ -1,10 +1,12 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
 import { defineBench } from './bench.ts';
+import { defineCard } from './card.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
+import { defineExam } from './exam.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
@@ -32,6 +34,8 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineDequantize,
   definePerplexity,
   defineRun,
+  defineExam,
+  defineCard,
   defineInspect,
   defineCompare,
   defineHash,

@@ -1,5 +1,7 @@
 /** Chooses the next token of a sequence from its logits, and remembers what was seen. */
+import { BitmillError } from '../../core/index.ts';
 import { Candidates } from './candidates.ts';
+import type { Constraint } from './constraint.ts';
 import { FILTERS } from './filters.ts';
 import { checkSampling, GREEDY, type SamplingOptions } from './options.ts';
 import { seededRandom } from './random.ts';
@@ -23,13 +25,43 @@ export class Sampler {
     for (const id of ids) this.#seen.add(id);
   }
 
-  /** The next token, which counts as generated from now on. @param logits f32 [V]; not changed. */
-  next(logits: Float32Array): number {
-    const bent = this.#bend(logits);
-    const id = this.#options.temperature === 0 ? mostLikely(bent) : this.#draw(bent);
+  /**
+   * The next token, which counts as generated from now on.
+   * @param logits f32 [V]; not changed.
+   * @param constraint forbids tokens before anything else looks at them.
+   */
+  next(logits: Float32Array, constraint?: Constraint): number {
+    const id = constraint ? this.#constrained(logits, constraint) : this.#pick(logits);
     this.#seen.add(id);
     this.#generated.set(id, (this.#generated.get(id) ?? 0) + 1);
     return id;
+  }
+
+  #pick(logits: Float32Array): number {
+    const bent = this.#bend(logits);
+    return this.#options.temperature === 0 ? mostLikely(bent) : this.#draw(bent);
+  }
+
+  /**
+   * At temperature 0 the likeliest token is tried before the others are looked at: where it is allowed it is the
+   * likeliest of the allowed ones, too. What is drawn is always drawn from the allowed ones alone: a first draw from
+   * all would bring in tokens that the filters would have kept from them.
+   */
+  #constrained(logits: Float32Array, constraint: Constraint): number {
+    if (this.#options.temperature === 0) {
+      const id = this.#pick(logits);
+      if (constraint.allows(id)) return id;
+    }
+    const allowed = constraint.allowed();
+    const id = this.#pick(logits.map((value, id) => (allowed.has(id) ? value : Number.NEGATIVE_INFINITY)));
+    if (allowed.has(id)) return id;
+    throw new BitmillError(
+      'failure',
+      'the grammar allows no token that the vocabulary and the logit bias leave',
+      {
+        hint: 'a vocabulary without the bytes that the grammar asks for cannot follow it',
+      },
+    );
   }
 
   /** A copy with bias and penalties where there are any. */
