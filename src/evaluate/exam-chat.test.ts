@@ -88,7 +88,8 @@ describe('the tokens of a right answer', () => {
   });
 });
 
-const NO_END = 'exam.jsonl:4: the chat template writes no token that ends the turn behind the answer';
+const NO_END =
+  'exam.jsonl:4: the chat template does not write this answer with a token that ends the turn behind it';
 
 test.each([
   [NO_END, '{{ messages[0].content }}'],

@@ -61,7 +61,10 @@ function askOne(
   const text = answer.trim();
   const end = endOfTurn(whole, shared, text, tokenizer);
   if (end < 0)
-    throw inputError(place, 'the chat template writes no token that ends the turn behind the answer');
+    throw inputError(
+      place,
+      'the chat template does not write this answer with a token that ends the turn behind it',
+    );
   if (shared === prompt.length) return { prompt, answer: whole.slice(prompt.length, end + 1) };
   const own = ownTokens(text, prompt, tokenizer);
   if (own) return { prompt, answer: Int32Array.of(...own, whole[end]) };

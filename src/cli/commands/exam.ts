@@ -67,7 +67,7 @@ async function wrongAnswers(engine: Engine, exam: Exam, { answers }: ExamResult)
   const asked = askedQuestions(file, exam);
   const session = engine.resident ? await Session.open(engine) : undefined;
   const text = (tokens: Int32Array, ended: boolean): string =>
-    tokenizer.decode(tokens, { special: true, start: false }) + (ended ? '' : '…');
+    tokenizer.decode(tokens, { special: true }) + (ended ? '' : '…');
   try {
     const wrong: WrongAnswer[] = [];
     for (const [i, { line, category, question, answer }] of exam.questions.entries()) {
