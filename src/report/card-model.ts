@@ -12,6 +12,9 @@ const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
 /** Ids of the hub's list of licenses; another text is a name. */
 const LICENSE_ID = /^[a-z0-9][a-z0-9.+-]*$/;
 
+/** An address, or a file in the repository. */
+const LICENSE_LINK = /^(?:https?:\/\/\S+|[\w-][\w.-]*)$/;
+
 /** Tags that every such set has. */
 const TAGS = ['gguf', 'imatrix', 'importance matrix', 'quantized', 'bitmill'];
 
@@ -28,7 +31,7 @@ function licenseEntries({ license, licenseName, licenseLink }: QuantSet['model']
   return [
     ['license', isId ? license : 'other'],
     ['license_name', licenseName ?? (isId ? undefined : license)],
-    ['license_link', licenseLink],
+    ['license_link', licenseLink !== undefined && LICENSE_LINK.test(licenseLink) ? licenseLink : undefined],
   ] as const;
 }
 
@@ -100,5 +103,5 @@ export function chatSection({ model }: QuantSet): string[] {
 /** Perplexity of the original, for the table's last row. */
 export function originalPerplexity({ evaluation }: QuantSet): string {
   const figures = evaluation?.figures;
-  return withError(figure(figures, 'ppl'), figure(figures, 'ppl_se'), false);
+  return withError(figure(figures, 'ppl'), figure(figures, 'ppl_se'), 2);
 }

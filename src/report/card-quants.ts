@@ -46,20 +46,28 @@ function optional(value: number | undefined, show: (value: number) => string): s
   return value === undefined ? '' : show(value);
 }
 
+/** A figure stays on one line. */
+function unbroken(text: string): string {
+  return text.replace(/ /g, '&nbsp;');
+}
+
 function columnsOf(set: QuantSet): Column[] {
   const all: Column[] = [
     { title: 'type', cell: ({ label }) => label },
-    { title: 'size', cell: ({ bytes }) => formatSize(bytes).replace(' ', '&nbsp;') },
-    { title: 'of original', cell: ({ bytes }) => percent(bytes / set.model.bytes) },
-    { title: 'bits/weight', cell: ({ bitsPerWeight }) => bitsPerWeight.toFixed(2) },
-    { title: 'perplexity', cell: ({ perplexity }) => perplexity },
+    { title: 'size', cell: ({ bytes }) => unbroken(formatSize(bytes)) },
+    { title: 'of original', cell: ({ bytes }) => unbroken(percent(bytes / set.model.bytes)) },
+    { title: 'bits / weight', cell: ({ bitsPerWeight }) => bitsPerWeight.toFixed(2) },
+    { title: 'perplexity', cell: ({ perplexity }) => unbroken(perplexity) },
     {
       title: 'mean KLD',
-      cell: ({ figures }) => withError(figure(figures, 'kld_mean'), figure(figures, 'kld_mean_se')),
+      cell: ({ figures }) => unbroken(withError(figure(figures, 'kld_mean'), figure(figures, 'kld_mean_se'))),
     },
     { title: 'KLD 99.9&nbsp;%', cell: ({ figures }) => optional(figure(figures, 'kld_p999'), short) },
-    { title: 'same top', cell: ({ figures }) => optional(figure(figures, 'same_top'), percent) },
-    { title: 'exam', cell: ({ exam }) => (exam ? percent(exam.right / Math.max(1, exam.total)) : '') },
+    { title: 'same top', cell: ({ figures }) => unbroken(optional(figure(figures, 'same_top'), percent)) },
+    {
+      title: 'exam',
+      cell: ({ exam }) => (exam ? unbroken(percent(exam.right / Math.max(1, exam.total))) : ''),
+    },
     { title: 'loss in words', cell: ({ words }) => words },
   ];
   const rows = rowsOf(set);
@@ -85,7 +93,7 @@ function rowsOf(set: QuantSet): Row[] {
       bitsPerWeight,
       figures,
       exam,
-      perplexity: withError(figure(figures, 'ppl'), figure(figures, 'ppl_se'), false),
+      perplexity: withError(figure(figures, 'ppl'), figure(figures, 'ppl_se'), 2),
       words: wordsOf(lossOf(quant), losses),
     };
   });

@@ -95,6 +95,7 @@ export function errorMap(set: QuantSet, theme: ThemeName): TopLevelSpec | undefi
         scale: { type: 'log', scheme: 'viridis', reverse: theme === 'light', domain, nice: false },
         legend: {
           title: 'relative squared error',
+          titleLimit: 400,
           orient: 'bottom',
           direction: 'horizontal',
           gradientLength: 420,

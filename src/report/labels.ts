@@ -95,7 +95,7 @@ function nearest(box: Box, { x, y }: Point): Point {
   return { x: clamp(x, box.x, box.width / 2), y: clamp(y, box.y, box.height / 2) };
 }
 
-/** Places of one label with what each costs, those outside of the area left out. */
+/** Places of one label with what each costs, the cheapest first; those outside of the area are left out. */
 function placesOf(
   point: LabelledPoint,
   points: readonly Point[],
@@ -139,7 +139,7 @@ function placesOf(
       places.push({ box, leader, own });
     }
   }
-  return places;
+  return places.sort((a, b) => a.own - b.own);
 }
 
 /** What two labels at such places cost each other. */
@@ -150,25 +150,30 @@ function conflict(a: Place, b: Place): number {
   return cost;
 }
 
+/** What a place costs beside the others that are chosen; adds no further once it is not below `limit`. */
+function costOf(place: Place, i: number, chosen: readonly Place[], limit: number): number {
+  let cost = place.own;
+  for (let j = 0; j < chosen.length && cost < limit; j++) if (j !== i) cost += conflict(place, chosen[j]);
+  return cost;
+}
+
 /** Improves places in turn, in that order, until none moves. @returns the cost of all. */
 function settle(choices: readonly (readonly Place[])[], order: readonly number[], chosen: Place[]): number {
-  const costOf = (place: Place, i: number): number =>
-    chosen.reduce((sum, other, j) => (j === i ? sum : sum + conflict(place, other)), place.own);
+  const whole = (i: number): number => costOf(chosen[i], i, chosen, Number.POSITIVE_INFINITY);
   for (let round = 0; round < ROUNDS; round++) {
     let moved = false;
     for (const i of order) {
-      let best = costOf(chosen[i], i);
+      let best = whole(i);
       for (const place of choices[i]) {
-        if (place.own >= best) continue;
-        const cost = costOf(place, i);
-        if (cost < best - 1e-9) {
-          [best, chosen[i], moved] = [cost, place, true];
-        }
+        // The rest costs as much without any other label.
+        if (place.own >= best) break;
+        const cost = costOf(place, i, chosen, best);
+        if (cost < best) [best, chosen[i], moved] = [cost, place, true];
       }
     }
     if (!moved) break;
   }
-  return chosen.reduce((sum, place, i) => sum + costOf(place, i), 0);
+  return chosen.reduce((sum, _, i) => sum + whole(i), 0);
 }
 
 /**
@@ -198,7 +203,7 @@ export function placeLabels(
   ];
   let best: { cost: number; chosen: Place[] } | undefined;
   for (const order of orders) {
-    const chosen = choices.map((places) => places.reduce((a, b) => (b.own < a.own ? b : a)));
+    const chosen = choices.map(([cheapest]) => cheapest);
     const cost = settle(choices, order, chosen);
     if (!best || cost < best.cost) best = { cost, chosen };
   }

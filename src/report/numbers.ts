@@ -4,7 +4,7 @@ import type { QuantEntry } from './quant-set.ts';
 
 export { formatSize };
 
-/** Digits where the error is not known, and of a perplexity: on one text models differ by less than its error. */
+/** Digits where the error is not known. */
 const DIGITS = 5;
 
 /** The figures of a quant or of the original. */
@@ -20,12 +20,12 @@ function decimalsFor(least: number, digits: number): number {
   return least > 0 ? Math.min(12, Math.max(0, digits - 1 - Math.floor(Math.log10(least)))) : digits;
 }
 
-/** `0.01686 ± 0.00006`; the error has two digits, one where it begins with a large one. */
-export function withError(value: number | undefined, se: number | undefined, paired = true): string {
+/** `0.01686 ± 0.00006`. @param digits of the error; without: two, one where it begins with a large one. */
+export function withError(value: number | undefined, se: number | undefined, digits?: number): string {
   if (value === undefined) return '';
   const known = se !== undefined && se > 0;
-  const digits = known && Number(se.toExponential(1)[0]) >= 3 ? 1 : 2;
-  const decimals = known && paired ? decimalsFor(se, digits) : decimalsFor(Math.abs(value), DIGITS);
+  const own = known && Number(se.toExponential(1)[0]) >= 3 ? 1 : 2;
+  const decimals = known ? decimalsFor(se, digits ?? own) : decimalsFor(Math.abs(value), DIGITS);
   return known ? `${value.toFixed(decimals)} ± ${se.toFixed(decimals)}` : value.toFixed(decimals);
 }
 

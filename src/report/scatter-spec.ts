@@ -26,6 +26,20 @@ const AS_IT_IS = "'' + datum.value";
 /** A part of a specification; the whole is typed at the end. */
 type Layer = Readonly<Record<string, unknown>>;
 
+/** A label with the data that its text and its leader are drawn from. */
+interface PlacedRow {
+  readonly text: string;
+  readonly family: Family;
+  readonly colour: string;
+  readonly isMarked: boolean;
+  readonly size: number;
+  readonly value: number;
+  readonly pointSize: number;
+  readonly pointValue: number;
+  readonly endSize: number | null;
+  readonly endValue: number | null;
+}
+
 class ScatterDrawing {
   readonly #plot: Scatter;
   readonly #theme: ThemeName;
@@ -33,11 +47,14 @@ class ScatterDrawing {
   /** Name and bytes of the unit of sizes. */
   readonly #unit: readonly [string, number];
 
+  readonly #placed: readonly PlacedRow[];
+
   constructor(plot: Scatter, theme: ThemeName) {
     this.#plot = plot;
     this.#theme = theme;
     this.#layout = new Layout(plot);
     this.#unit = this.#layout.sizes[1] >= 2 ** 30 ? ['GiB', 2 ** 30] : ['MiB', 2 ** 20];
+    this.#placed = this.#place();
   }
 
   spec(): TopLevelSpec {
@@ -98,7 +115,7 @@ class ScatterDrawing {
     }));
   }
 
-  #placed() {
+  #place(): PlacedRow[] {
     return scatterLabels(this.#plot).map((label) => {
       const { type, isMarked, size, value } = this.#plot.points[label.of];
       const place = this.#layout.values(label);
@@ -152,7 +169,7 @@ class ScatterDrawing {
 
   #leaders(): Layer {
     return {
-      data: { values: this.#placed().filter(({ endSize }) => endSize !== null) },
+      data: { values: this.#placed.filter(({ endSize }) => endSize !== null) },
       mark: { type: 'rule', color: THEMES[this.#theme].muted, strokeWidth: 0.8, opacity: 0.8 },
       encoding: {
         x: { ...this.#x, field: 'pointSize' },
@@ -224,7 +241,7 @@ class ScatterDrawing {
 
   #labels(isMarked: boolean): Layer {
     return {
-      data: { values: this.#placed().filter((label) => label.isMarked === isMarked) },
+      data: { values: this.#placed.filter((label) => label.isMarked === isMarked) },
       mark: { type: 'text', fontSize: LABEL_SIZE, fontWeight: isMarked ? 600 : 400, baseline: 'middle' },
       encoding: { x: this.#x, y: this.#y, text: { field: 'text' }, color: this.#own },
     };

@@ -27,7 +27,7 @@ export const PICTURES: readonly PictureKind[] = [
   {
     name: 'loss',
     alt: 'Scatter plot: mean KL divergence of each file against its size, both on logarithmic scales',
-    caption: 'Loss against size. Dashed lines are the limits of the words that are explained below.',
+    caption: 'Dashed lines are the limits of the words that are explained below.',
     draw: lossPlot,
   },
   {
