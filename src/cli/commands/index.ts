@@ -19,10 +19,7 @@ import { defineRun } from './run.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
 
-/** Runs another command of the program by its arguments; errors are thrown. */
-export type RunCommand = (args: readonly string[]) => Promise<void>;
-
-export type DefineCommand = (command: Command, run: RunCommand) => void;
+export type DefineCommand = (command: Command) => void;
 
 /** In the order of --help. */
 export const COMMANDS: readonly DefineCommand[] = [
