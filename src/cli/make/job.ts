@@ -1,7 +1,6 @@
 /** A whole job: from a checkpoint to a measured and documented set of quants, each step only where it is needed. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
 import { type BitmillError, usageError } from '../../core/index.ts';
 import { fileError, isSameFile, lockFolder, workerPool } from '../../platform/index.ts';
 import { type QuantSet, type TensorErrors, WORK_FOLDER } from '../../report/index.ts';
@@ -9,7 +8,7 @@ import { withGguf } from '../gguf.ts';
 import { terminalProgress } from '../terminal.ts';
 import { makeCard } from './card-step.ts';
 import { commandLines } from './command-lines.ts';
-import { keyOf, type MakeContext, runStep } from './context.ts';
+import { keyOf, type MakeContext } from './context.ts';
 import { tasksOf } from './costs.ts';
 import { measureErrors } from './errors-step.ts';
 import { openExam } from './exam-step.ts';
@@ -109,20 +108,6 @@ async function describe(
   });
 }
 
-/** The card depends on all of the set but the times, and on the matrix that its picture is of. */
-async function card(context: MakeContext, set: QuantSet, imatrix: ImportanceMade): Promise<string[]> {
-  const { steps: _times, ...lasting } = set;
-  const { output } = context.settings;
-  const { record } = await runStep(context, {
-    id: 'card',
-    depends: [lasting, imatrix.sha256],
-    files: (names) => names,
-    result: z.array(z.string()),
-    work: (progress) => makeCard(set, output, progress),
-  });
-  return record.outputs.map(({ name }) => name);
-}
-
 async function run(
   context: MakeContext,
   source: Source,
@@ -137,9 +122,9 @@ async function run(
   const errors = await measureErrors(context, original, imatrix, quants);
   const set = await describe(context, source, flags, inputs, { original, imatrix, quants, judged, errors });
   await writeSet(context.settings.output, set);
-  const files = await card(context, set, imatrix);
+  const card = await makeCard(context, set, imatrix);
   await context.journal.save();
-  return { set, card: files };
+  return { set, card };
 }
 
 /** @throws usage error: the card would overwrite that of the checkpoint. */
