@@ -1,6 +1,7 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
 import { defineBench } from './bench.ts';
+import { defineChat } from './chat.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
@@ -30,6 +31,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineDequantize,
   definePerplexity,
   defineRun,
+  defineChat,
   defineInspect,
   defineCompare,
   defineHash,
