@@ -1,4 +1,5 @@
 /** A chat while it goes on: what was said, how answers are made, and what can be done with both. No terminal in here. */
+import { setImmediate } from 'node:timers/promises';
 import { usageError } from '../../core/index.ts';
 import type { AnswerEnd, Conversation, OverflowPolicy } from '../../generate/index.ts';
 import { type Answer, answer } from '../answers.ts';
@@ -24,6 +25,9 @@ export interface ChatSettings {
   readonly stop: readonly string[];
 }
 
+/** What is needed of a conversation. */
+export type Answering = Pick<Conversation, 'prompt' | 'answer' | 'position' | 'contextSize'>;
+
 interface Stats {
   readonly last?: Answer<AnswerEnd>;
   readonly answers: number;
@@ -34,7 +38,7 @@ const message = (role: TextMessage['role'], content: string): TextMessage => ({ 
 
 export class Chat {
   parameters: Parameters;
-  readonly #conversation: Conversation;
+  readonly #conversation: Answering;
   readonly #settings: ChatSettings;
   readonly #view: ChatView;
   #messages: readonly TextMessage[] = [];
@@ -42,7 +46,7 @@ export class Chat {
   #unsent: string | undefined;
   #stats: Stats = { answers: 0, tokens: 0 };
 
-  constructor(conversation: Conversation, settings: ChatSettings, parameters: Parameters, view: ChatView) {
+  constructor(conversation: Answering, settings: ChatSettings, parameters: Parameters, view: ChatView) {
     this.#conversation = conversation;
     this.#settings = settings;
     this.parameters = parameters;
@@ -149,7 +153,10 @@ export class Chat {
     const tokens = this.#conversation.answer(ids, {
       ...generationOptions(this.parameters),
       stop,
-      onPrompt: reading,
+      onPrompt: async (done, total) => {
+        reading(done, total);
+        await setImmediate();
+      },
       ...(signal ? { signal } : {}),
     });
     const whole = await answer(tokens, show);

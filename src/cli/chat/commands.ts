@@ -115,8 +115,7 @@ const NAMES = Object.keys(CHAT_COMMANDS) as (keyof typeof CHAT_COMMANDS)[];
 export async function perform(input: ChatInput, context: CommandContext): Promise<void> {
   if (input.kind === 'message') return context.chat.say(input.text, context.signal);
   const name = NAMES.find((one) => one === input.name);
-  if (!name)
-    throw usageError(`/${input.name} is no command`, `known: ${NAMES.map((one) => `/${one}`).join(' ')}`);
+  if (!name) throw usageError(`/${input.name} is no command; /help lists them`);
   const command: ChatCommand = CHAT_COMMANDS[name];
   await command.run(context, input.rest);
 }

@@ -137,13 +137,15 @@ class TerminalChat {
     else this.#drop(begun);
   }
 
-  /** A new prompt, without what was typed. */
+  /** A new prompt; what was typed stays to be seen, and is forgotten. */
   #drop(begun: boolean): void {
     this.#input.clear();
     this.#keyboard.write(null, { ctrl: true, name: 'e' });
-    this.#keyboard.write(null, { ctrl: true, name: 'u' });
-    this.#leaving = !begun;
     this.#stream.write('\n');
+    this.#screen.muted = true;
+    this.#keyboard.write(null, { ctrl: true, name: 'u' });
+    this.#screen.muted = false;
+    this.#leaving = !begun;
     if (!begun) this.#options.note('Ctrl-C again or Ctrl-D ends the chat');
     this.#prompt();
   }

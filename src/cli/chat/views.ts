@@ -8,7 +8,7 @@ function noteLine(line: string): void {
   process.stderr.write(`${colours(process.stderr).dim(withoutControls(line))}\n`);
 }
 
-/** Colours where stdout has them; a bar while a long prompt is read. An answer ends with a line break and an empty line. */
+/** Colours where stdout has them; a bar while a long prompt is read. */
 export function terminalView(): ChatView {
   const c = colours(process.stdout);
   const markdown = c.isColorSupported ? new MarkdownColours(palette(c)) : undefined;
