@@ -1,6 +1,6 @@
 /** How a chat is seen: in a terminal, as plain text, as JSON lines. Answers go to stdout, everything else to stderr. */
 import { BitmillError, type Progress } from '../../core/index.ts';
-import { colours, terminalProgress, withoutControls } from '../terminal.ts';
+import { colours, jsonText, terminalProgress, withoutControls } from '../terminal.ts';
 import type { ChatView } from './chat.ts';
 import { MarkdownColours, palette } from './markdown.ts';
 
@@ -68,7 +68,7 @@ export function jsonView(model: string): ChatView {
         prompt_seconds: first,
         completion_seconds: rest,
       };
-      process.stdout.write(`${JSON.stringify(line)}\n`);
+      process.stdout.write(`${jsonText(line)}\n`);
     },
   };
 }
