@@ -42,7 +42,7 @@ pasted lines are one message. /help lists the commands, Ctrl-C stops an answer, 
 
 A chat that is longer than the context is an error, unless --on-overflow says what the model does not see then: shift
 leaves out the oldest turns after the system message, truncate the oldest text of the longest message; both leave a
-quarter of the context to the answer, or what --tokens asks for.
+quarter of the context to the answer, or less where --tokens asks for less.
 
 Without a terminal at stdin, or with --json, lines are taken without a prompt, commands among them; answers go to stdout,
 and the first error ends the chat. A message that begins with / stands between """ and """.
