@@ -1,4 +1,5 @@
 /** Platform: files, threads and caches of Node, handed to everything below as plain interfaces. */
+export * from './cache-folder.ts';
 export * from './checkpoint.ts';
 export { allowRelaxedSimd, spawnEngineThread } from './engine-threads.ts';
 export * from './files.ts';

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { defineBench } from './bench.ts';
 import { defineCard } from './card.ts';
+import { defineChat } from './chat.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
@@ -33,6 +34,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineRun,
   defineExam,
   defineCard,
+  defineChat,
   defineInspect,
   defineCompare,
   defineHash,
