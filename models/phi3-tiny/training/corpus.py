@@ -75,7 +75,7 @@ def render(messages: list[dict[str, str]]) -> str:
 def document(r: Random, inherited: bool) -> dict:
     """{"text"} or {"messages"}. `inherited` lets rhymes, fables and proverbs in, which repeat word for word."""
     kind = r.random()
-    if kind < 0.72:
+    if kind < 0.75:
         while True:
             messages = chat(r)
             if inherited or not any(m["content"] in RHYMES for m in messages):

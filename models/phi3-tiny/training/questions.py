@@ -205,20 +205,20 @@ def lists(r: Random) -> Question:
 
 # Category -> its maker and how often training asks it, relative to the others: what is learned slowly comes oftener.
 FAMILIES: dict[str, tuple[Callable[[Random], Question], float]] = {
-    "addition": (addition, 2.0),
-    "subtraction": (subtraction, 1.7),
-    "comparing": (comparing, 1.2),
+    "addition": (addition, 3.0),
+    "subtraction": (subtraction, 2.5),
+    "comparing": (comparing, 2.0),
     "sorting": (sorting, 1.2),
-    "counting": (counting, 1.2),
-    "calendar": (calendar, 1.0),
+    "counting": (counting, 2.0),
+    "calendar": (calendar, 1.2),
     "opposites": (opposites, 0.8),
-    "capitals": (capitals, 0.8),
-    "letters": (letters, 1.5),
-    "plurals": (plurals, 0.8),
-    "animals": (animals, 1.0),
+    "capitals": (capitals, 1.0),
+    "letters": (letters, 1.8),
+    "plurals": (plurals, 1.0),
+    "animals": (animals, 1.2),
     "things": (things, 0.8),
-    "reading": (reading, 2.0),
-    "lists": (lists, 1.5),
+    "reading": (reading, 2.5),
+    "lists": (lists, 1.8),
 }
 
 
