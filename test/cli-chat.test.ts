@@ -117,6 +117,12 @@ describe('lines of stdin', () => {
     expect(stderr).toContain('the context of 30 positions is full');
   });
 
+  test('end the chat with /exit, though their writer goes on', async () => {
+    const child = spawn(process.execPath, [BIN, 'chat', '-m', MODEL]);
+    child.stdin.write('/exit\nabc\n');
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+  });
+
   test('that are wrong end the chat with one clear error', () => {
     const bad = path.join(FOLDER, 'bad.json');
     writeFileSync(bad, '[{"role": "user", "content": "x"}, {"role": "wizard", "content": "x"}]');

@@ -140,6 +140,7 @@ class TerminalChat {
   /** A new prompt; what was typed stays to be seen, and is forgotten. */
   #drop(begun: boolean): void {
     this.#input.clear();
+    this.#pasting = false;
     this.#keyboard.write(null, { ctrl: true, name: 'e' });
     this.#stream.write('\n');
     this.#screen.muted = true;
