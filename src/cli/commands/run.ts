@@ -6,11 +6,12 @@ import { type GenerationOptions, SAMPLING_RANGES, Session } from '../../generate
 import { type GgufFile, getNumber, getString } from '../../gguf/index.ts';
 import { type ChatMessage, chatTemplateOf, type Tokenizer, tokenizerOf } from '../../text/index.ts';
 import { type Answer, answer, statsText } from '../answers.ts';
+import { addConstraintOptions, type ConstraintFlags, constraintOf, grammarOf } from '../constraints.ts';
 import { addEngineOptions, type EngineFlags, withEngine } from '../engine.ts';
 import { collect, parseWhole } from '../option-values.ts';
 import { printJson } from '../terminal.ts';
 
-interface Flags extends EngineFlags {
+interface Flags extends EngineFlags, ConstraintFlags {
   readonly prompt: string;
   readonly system?: string;
   readonly raw?: boolean;
@@ -35,6 +36,7 @@ const EXAMPLES = `
 Examples:
   bitmill run -m model-Q4_K_M.gguf -p "What is the capital of France?"
   cat letter.txt | bitmill run -m model-Q4_K_M.gguf --system "Summarize." -p -
+  bitmill run -m model-Q4_K_M.gguf --json-schema person.json -p "Invent a person."
   bitmill run -m model-Q4_K_M.gguf --raw -p "Once upon a time" --temperature 0.8 --seed 1
 
 Without --temperature the most likely token is always taken, so the same prompt gives the same answer.`;
@@ -58,7 +60,8 @@ export function defineRun(command: Command): void {
     .option('--seed <n>', 'of the random numbers (default: another one every time)')
     .option('--stop <text>', 'ends the answer; repeatable', collect, [])
     .option('--stats', 'tokens a second on stderr')
-    .option('--json', 'print the answer as JSON when it is whole')
+    .option('--json', 'print the answer as JSON when it is whole');
+  addConstraintOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((flags: Flags) => run(flags));
 }
@@ -111,6 +114,7 @@ function trainedContext({ metadata, name }: GgufFile): number {
 
 async function run(flags: Flags): Promise<void> {
   const options = optionsOf(flags);
+  const grammar = grammarOf(flags);
   const { ctxSize } = flags;
   const asked = ctxSize === undefined ? undefined : parseWhole('-c', ctxSize, 1, MAX_CONTEXT);
   const needs = (file: GgufFile) => ({
@@ -126,7 +130,8 @@ async function run(flags: Flags): Promise<void> {
     try {
       const show = flags.json ? () => {} : (text: string) => void process.stdout.write(text);
       const { signal } = interrupt;
-      const whole = await answer(session, tokenizer, prompt, { ...options, signal }, show);
+      const constraint = constraintOf(grammar, tokenizer);
+      const whole = await answer(session, tokenizer, prompt, { ...options, ...constraint, signal }, show);
       if (flags.json) printJson(jsonOf(flags, whole));
       else process.stdout.write('\n');
       if (flags.stats) process.stderr.write(statsText(whole));
