@@ -452,7 +452,7 @@ describe('random schemas', () => {
           ajv.removeSchema();
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
     expect(valid).toBeGreaterThan(500);
     expect(invalid).toBeGreaterThan(500);
