@@ -11,6 +11,7 @@ import {
   repeat,
   ruleOf,
   sequence,
+  shared,
   text,
 } from '../expression.ts';
 
@@ -45,7 +46,8 @@ export function stringCharacters(set: CharSet): Expression {
       escapes.push(text(JSON.stringify(String.fromCodePoint(one)).slice(1, -1)));
     }
   }
-  return choice(characters(intersection(set, PLAIN)), ...escapes);
+  const plain = characters(intersection(set, PLAIN));
+  return escapes.length < 2 ? choice(plain, ...escapes) : choice(plain, shared(choice(...escapes)));
 }
 
 /** A string whose characters JSON.stringify would write so. */

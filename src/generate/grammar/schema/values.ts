@@ -1,5 +1,5 @@
 /** Shapes as expressions: what may be written for a value, type by type. */
-import { choice, type Expression, type GraphNode, ruleOf, sequence, text } from '../expression.ts';
+import { choice, type Expression, type GraphNode, NEVER, ruleOf, sequence, text } from '../expression.ts';
 import { JSON_RULES, SPACE, spaced } from './json.ts';
 import { numberBetween } from './numbers.ts';
 import {
@@ -80,10 +80,12 @@ function objectOf(shape: ObjectShape, ruleFor: RuleFor): Expression {
       nodes.push({ ends: false, edges });
     }
   });
-  const other = nameExcept(names);
+  const others = propertySchemas(shape);
+  const closed = others.some(({ value }) => value === false);
+  const other = closed ? NEVER : nameExcept(names);
   for (const written of [0, 1]) {
-    const label = pair(other, propertySchemas(shape), written === 0);
-    nodes.push({ ends: true, edges: [{ label, to: 2 * names.length + 1 }] });
+    const label = pair(other, others, written === 0);
+    nodes.push({ ends: true, edges: closed ? [] : [{ label, to: 2 * names.length + 1 }] });
   }
   return sequence(text('{'), SPACE, { kind: 'graph', nodes }, text('}'));
 }
