@@ -14,6 +14,7 @@ import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
+import { defineUpload } from './upload.ts';
 
 /** Runs another command of the program by its arguments; errors are thrown. */
 export type RunCommand = (args: readonly string[]) => Promise<void>;
@@ -34,6 +35,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineTokenize,
   defineSplit,
   defineMerge,
+  defineUpload,
   defineBench,
   defineFormats,
   defineDemo,
