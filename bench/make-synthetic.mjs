@@ -1,24 +1,31 @@
 /**
  * Writes a GGUF of Phi-3-mini's true shapes with synthetic heavy-tailed bf16 weights, for benchmarks of size:
  *
- *   node bench/make-synthetic.mjs OUT.gguf [--layers 32] [--imatrix OUT.imatrix.gguf]
+ *   node bench/make-synthetic.mjs OUT.gguf [--layers 32] [--imatrix OUT.imatrix.gguf] [--vocabulary VOCABULARY.gguf]
  *
  * Full size (32 layers) is 3.82 G weights, 7.1 GiB. Rows are slices of one pool of Student-t(5) numbers at
- * seeded offsets, so the file is written at disk speed and is the same every time. No tokenizer: it cannot chat.
+ * seeded offsets, so the file is written at disk speed and is the same every time. Its tokenizer is that of the file named
+ * with --vocabulary (a GGUF with the 32064 tokens of Phi-3, no tensors needed); without, it has none.
  */
 import { parseArgs } from 'node:util';
 import { f32, layoutGguf, str, strings, u32 } from '../dist/gguf/index.js';
-import { writeAtomically } from '../dist/platform/index.js';
+import { openGguf, writeAtomically } from '../dist/platform/index.js';
 import { encode, FORMATS } from '../dist/quants/index.js';
 import { importanceOf, studentT, uniform } from './families.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { layers: { type: 'string', default: '32' }, imatrix: { type: 'string' } },
+  options: {
+    layers: { type: 'string', default: '32' },
+    imatrix: { type: 'string' },
+    vocabulary: { type: 'string' },
+  },
 });
 const [out] = positionals;
 if (!out) {
-  console.error('usage: node bench/make-synthetic.mjs OUT.gguf [--layers 32] [--imatrix FILE]');
+  console.error(
+    'usage: node bench/make-synthetic.mjs OUT.gguf [--layers 32] [--imatrix FILE] [--vocabulary FILE]',
+  );
   process.exit(2);
 }
 
@@ -63,10 +70,16 @@ const metadata = new Map([
   ['general.file_type', u32(32)],
   ['phi3.attention.sliding_window', u32(2047)],
   ['general.quantization_version', u32(2)],
-  // llama.cpp asks for a vocabulary, or to be told that there is none, and then for its size.
-  ['tokenizer.ggml.model', str('no_vocab')],
   ['phi3.vocab_size', u32(VOCABULARY)],
 ]);
+if (values.vocabulary) {
+  const file = await openGguf(values.vocabulary);
+  for (const [key, value] of file.metadata) if (key.startsWith('tokenizer.')) metadata.set(key, value);
+  await file.close();
+} else {
+  // llama.cpp asks for a vocabulary, or to be told that there is none.
+  metadata.set('tokenizer.ggml.model', str('no_vocab'));
+}
 
 /** Rows of `cols` bf16 weights cut from the pool at seeded offsets. */
 function rowsFrom(pool, random, cols, rows) {

@@ -68,7 +68,10 @@ export interface EngineNeeds {
   readonly reserve?: number;
 }
 
-function openBackend({ backend, threads }: EngineFlags, relaxed: boolean): Promise<Backend> {
+export function openBackend(
+  { backend, threads }: Omit<EngineFlags, 'model'>,
+  relaxed: boolean,
+): Promise<Backend> {
   const count = threads === undefined ? availableThreads() : parseCount('--threads', threads);
   return BACKENDS[parseChoice('--backend', backend, BACKEND_NAMES)](count, relaxed);
 }
@@ -89,6 +92,45 @@ export function openEngine(
   });
 }
 
+/** A backend for the length of a command. */
+export async function withBackend<T>(
+  flags: Omit<EngineFlags, 'model'>,
+  use: (backend: Backend) => Promise<T>,
+  relaxed = false,
+): Promise<T> {
+  const backend = await openBackend(flags, relaxed);
+  try {
+    return await use(backend);
+  } finally {
+    await backend.close();
+  }
+}
+
+/** Opens file and engine on a backend, hands the engine to `use`, and closes both, whatever happens. */
+export function withEngineOn<T>(
+  backend: Backend,
+  flags: EngineFlags,
+  needs: (file: GgufFile) => EngineNeeds,
+  use: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  return withGguf(flags.model, async (file) => {
+    return closing(await openEngine(file, backend, flags, checkedNeeds(needs(file))), use);
+  });
+}
+
+async function closing<T>(engine: Engine, use: (engine: Engine) => Promise<T>): Promise<T> {
+  try {
+    return await use(engine);
+  } finally {
+    engine.close();
+  }
+}
+
+function checkedNeeds(needs: EngineNeeds): EngineNeeds {
+  if (needs.contextSize < 1) throw usageError('a context has at least one position');
+  return needs;
+}
+
 /** Opens file, backend and engine, hands the engine to `use`, and closes all three, whatever happens. */
 export function withEngine<T>(
   flags: EngineFlags,
@@ -96,18 +138,11 @@ export function withEngine<T>(
   use: (engine: Engine) => Promise<T>,
 ): Promise<T> {
   return withGguf(flags.model, async (file) => {
-    const wanted = needs(file);
-    if (wanted.contextSize < 1) throw usageError('a context has at least one position');
-    const backend = await openBackend(flags, wanted.relaxed ?? false);
-    try {
-      const engine = await openEngine(file, backend, flags, wanted);
-      try {
-        return await use(engine);
-      } finally {
-        engine.close();
-      }
-    } finally {
-      await backend.close();
-    }
+    const wanted = checkedNeeds(needs(file));
+    return withBackend(
+      flags,
+      async (backend) => closing(await openEngine(file, backend, flags, wanted), use),
+      wanted.relaxed,
+    );
   });
 }

@@ -135,12 +135,15 @@ function number(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-function figuresJson(summary: Summary): Record<string, unknown> {
+/** Figures by name, with `_se` and `_ci` beside them. */
+export function figuresJson(
+  summary: Summary,
+): Record<string, number | null | [number | null, number | null]> {
   return Object.fromEntries(
     [...summary.figures].flatMap(([name, { value, se, interval }]) => [
       [name, number(value)],
       [`${name}_se`, number(se)],
-      [`${name}_ci`, interval ? interval.map(number) : null],
+      [`${name}_ci`, interval ? [number(interval[0]), number(interval[1])] : null],
     ]),
   );
 }

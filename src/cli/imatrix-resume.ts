@@ -56,13 +56,20 @@ export class PartialFile {
 
   /**
    * Where to go on from: the start, where there is no partial file.
+   * @param restart from the start; `changed`: only where the partial file is of another run.
    * @throws usage error: a partial file of another run, which is worth more than a guess.
    */
-  async open(restart: boolean): Promise<CollectState> {
-    if (restart || !(await exists(this.file))) return emptyState(this.#groups);
-    const { state, key } = await this.#read();
+  async open(restart: boolean | 'changed'): Promise<CollectState> {
+    if (restart === true || !(await exists(this.file))) return emptyState(this.#groups);
+    const found = await this.#read().catch((error: unknown) => {
+      if (restart === 'changed' && error instanceof BitmillError) return undefined;
+      throw error;
+    });
+    if (!found) return emptyState(this.#groups);
+    const { state, key } = found;
     const difference = keyDifference(key, this.#key(state.chunksDone));
     if (difference !== undefined) {
+      if (restart === 'changed') return emptyState(this.#groups);
       throw usageError(`${this.file}: was left by a run with ${difference}`, RESTART_HINT);
     }
     const totals = this.#groups.map((_, group) => state.totals[group] ?? new Map());

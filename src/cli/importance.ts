@@ -35,9 +35,11 @@ export interface ImportanceSettings {
   readonly saveEvery: number;
   readonly processOutput: boolean;
   readonly perplexity: boolean;
-  /** Throws a partial file away. */
-  readonly restart: boolean;
+  /** Throws a partial file away; `changed`: one that another run left. */
+  readonly restart: boolean | 'changed';
   readonly quiet: boolean;
+  /** Default: a bar, and the running perplexity where there is no terminal. */
+  readonly progress?: Progress;
 }
 
 export interface ImportanceOutcome {
@@ -110,10 +112,10 @@ class Narrator {
   #note = '';
 
   /** @param total chunks. */
-  constructor(total: number, quiet: boolean) {
-    this.progress = terminalProgress({ quiet });
+  constructor(total: number, quiet: boolean, progress: Progress | undefined) {
+    this.progress = progress ?? terminalProgress({ quiet });
     this.#total = total;
-    this.#quiet = quiet;
+    this.#quiet = quiet || progress !== undefined;
   }
 
   tokens(done: number): void {
@@ -157,7 +159,7 @@ class ImportanceRun {
     const resumed = state.chunksDone;
     if (resumed > 0 && !quiet) process.stderr.write(`goes on after chunk ${resumed} of ${this.#total}\n`);
     let saved = resumed;
-    const narrator = new Narrator(this.#total, quiet);
+    const narrator = new Narrator(this.#total, quiet, this.#settings.progress);
     const release = onInterrupt(partial.file, () => saved);
     narrator.progress.start('importance', (this.#total - resumed) * chunkSize, 'tokens');
     const save = async (reached: CollectState): Promise<void> => {
@@ -226,7 +228,7 @@ export async function measureImportance(
 ): Promise<ImportanceOutcome> {
   const { file } = engine.model;
   for (const matrix of from) checkAgainstModel(matrix, file.tensors);
-  await warnOfModel(engine, settings, terminalProgress().warn);
+  await warnOfModel(engine, settings, (settings.progress ?? terminalProgress()).warn);
   const texts = await readTexts(file, settings.texts, settings.parseSpecial);
   return new ImportanceRun(engine, settings, from, texts).run();
 }

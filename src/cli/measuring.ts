@@ -1,6 +1,6 @@
 /** Measuring models for the command line: which tokens, against which base, with progress. */
 import path from 'node:path';
-import { type ByteSource, inputError, usageError } from '../core/index.ts';
+import { type ByteSource, inputError, type Progress, usageError } from '../core/index.ts';
 import {
   type BaseForm,
   type BaseRecorder,
@@ -28,7 +28,7 @@ import type { GgufFile } from '../gguf/index.ts';
 import { parseTokenIds } from '../imatrix/index.ts';
 import { openSource } from '../platform/index.ts';
 import { type Tokenizer, tokenizerOf } from '../text/index.ts';
-import { type EngineFlags, withEngine } from './engine.ts';
+import { type EngineFlags, type EngineNeeds, withEngine } from './engine.ts';
 import type { Measurement, Occasion } from './figures.ts';
 import { writeOutput } from './output.ts';
 import { terminalProgress } from './terminal.ts';
@@ -47,8 +47,12 @@ export interface MeasureOptions {
   readonly stride: number | undefined;
   /** Chunks at most. */
   readonly limit: number;
+  /** The limit was not asked for: a text with fewer chunks is nothing to warn of. */
+  readonly limitIsDefault?: boolean;
   readonly save: { readonly file: string; readonly form: BaseForm } | undefined;
   readonly quiet: boolean;
+  /** Default: a bar. */
+  readonly progress?: Progress;
   /** Without a terminal, a line that grows by the estimate after each chunk. */
   readonly echo: boolean;
 }
@@ -113,7 +117,11 @@ async function subjectOf(
   return { ...own, settings, windows: windowsOf(own.tokens, settings, own.place, options.limit) };
 }
 
-function warnings(engine: Engine, { limit }: MeasureOptions, windows: number): string[] {
+function warnings(
+  engine: Engine,
+  { limit, limitIsDefault = false }: MeasureOptions,
+  windows: number,
+): string[] {
   const { file, hyper } = engine.model;
   const lines: string[] = [];
   if (engine.contextSize > hyper.contextLength) {
@@ -122,7 +130,7 @@ function warnings(engine: Engine, { limit }: MeasureOptions, windows: number): s
       `${name} was trained for ${hyper.contextLength} positions, the context has ${engine.contextSize}`,
     );
   }
-  if (Number.isFinite(limit) && windows < limit) {
+  if (Number.isFinite(limit) && windows < limit && !limitIsDefault) {
     lines.push(`there are ${windows} chunks, ${limit} were asked for`);
   }
   return lines;
@@ -150,7 +158,7 @@ async function scoresOf(
   recorder: BaseRecorder | undefined,
 ): Promise<Scores> {
   const { windows } = subject;
-  const progress = terminalProgress({ quiet: options.quiet });
+  const progress = options.progress ?? terminalProgress({ quiet: options.quiet });
   for (const line of warnings(engine, options, windows.length)) progress.warn(line);
   const chunks = windows.map(({ input }) => input);
   const tokens = chunks.reduce((sum, { length }) => sum + length, 0);
@@ -188,47 +196,63 @@ export interface Measured {
   readonly occasion: Occasion;
 }
 
+/** What an engine must hold to measure. @throws input error: settings that are not those of the base. */
+export function measuringNeeds(options: MeasureOptions, base: KlBase | undefined): EngineNeeds {
+  if (base) checkSettingsFit(base, options);
+  const contextSize = base?.settings.contextSize ?? options.contextSize ?? DEFAULT_CONTEXT;
+  return { contextSize, reserve: base?.feedBytes(Math.min(DEFAULT_BATCH, contextSize)) ?? 0 };
+}
+
 /**
- * Measures one model; saves a base on the way if asked to.
+ * Measures the model of an engine; saves a base on the way if asked to.
  * @param resamplesOf draws of so many chunks, the same for all models of a command.
  */
-export function measureModel(
+export async function measureEngine(
+  engine: Engine,
   options: MeasureOptions,
   base: KlBase | undefined,
   resamplesOf: (chunks: number) => Resamples = resample,
 ): Promise<Measured> {
   const { save, text } = options;
-  if (base) checkSettingsFit(base, options);
-  const contextSize = base?.settings.contextSize ?? options.contextSize ?? DEFAULT_CONTEXT;
-  const reserve = base?.feedBytes(Math.min(DEFAULT_BATCH, contextSize)) ?? 0;
-  const needs = () => ({ contextSize, reserve });
-  return withEngine(options.engine, needs, async (engine) => {
-    const subject = await subjectOf(engine, options, base);
-    const { file } = engine.model;
-    const { windows, settings, tokens, place } = subject;
-    let scores: Scores | undefined;
-    if (save) {
-      const plan = { engine, form: save.form, settings, tokens, windows: windows.length };
-      await writeOutput(save.file, [file.name, ...(text ? [text.file] : [])], async (sink) => {
-        const recorder = await recordBase(sink, { ...plan, text: path.basename(place) });
-        scores = await scoresOf(engine, subject, options, base, recorder);
-      });
-    }
-    scores ??= await scoresOf(engine, subject, options, base, undefined);
-    return {
-      measurement: {
-        file: file.name,
-        bytes: file.size,
-        bitsPerWeight: (8 * file.tensors.reduce((sum, { bytes }) => sum + bytes, 0)) / weightsOf(file),
-        summary: summarize(scores, resamplesOf(windows.length)),
-      },
-      occasion: {
-        text: path.basename(place),
-        chunks: windows.length,
-        contextSize: settings.contextSize,
-        stride: settings.stride,
-        base: base && { file: base.name, model: base.origin?.model },
-      },
-    };
-  });
+  const subject = await subjectOf(engine, options, base);
+  const { file } = engine.model;
+  const { windows, settings, tokens, place } = subject;
+  let scores: Scores | undefined;
+  if (save) {
+    const plan = { engine, form: save.form, settings, tokens, windows: windows.length };
+    await writeOutput(save.file, [file.name, ...(text ? [text.file] : [])], async (sink) => {
+      const recorder = await recordBase(sink, { ...plan, text: path.basename(place) });
+      scores = await scoresOf(engine, subject, options, base, recorder);
+    });
+  }
+  scores ??= await scoresOf(engine, subject, options, base, undefined);
+  return {
+    measurement: {
+      file: file.name,
+      bytes: file.size,
+      bitsPerWeight: (8 * file.tensors.reduce((sum, { bytes }) => sum + bytes, 0)) / weightsOf(file),
+      summary: summarize(scores, resamplesOf(windows.length)),
+    },
+    occasion: {
+      text: path.basename(place),
+      chunks: windows.length,
+      contextSize: settings.contextSize,
+      stride: settings.stride,
+      base: base && { file: base.name, model: base.origin?.model },
+    },
+  };
+}
+
+/** Measures a model that is not open yet. */
+export async function measureModel(
+  options: MeasureOptions,
+  base: KlBase | undefined,
+  resamplesOf: (chunks: number) => Resamples = resample,
+): Promise<Measured> {
+  const needs = measuringNeeds(options, base);
+  return withEngine(
+    options.engine,
+    () => needs,
+    (engine) => measureEngine(engine, options, base, resamplesOf),
+  );
 }

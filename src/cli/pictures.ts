@@ -25,7 +25,8 @@ async function packageFile(specifier: string): Promise<Uint8Array> {
   }
 }
 
-async function pngParts(): Promise<{ wasm: Uint8Array; fonts: Uint8Array[] }> {
+/** What PNG pictures are drawn with. @throws resources error: a package is not installed. */
+export async function pngParts(): Promise<{ wasm: Uint8Array; fonts: Uint8Array[] }> {
   return { wasm: await packageFile(RENDERER), fonts: await Promise.all(FONT_FILES.map(packageFile)) };
 }
 

@@ -2,20 +2,22 @@
 import type { WriteStream } from 'node:tty';
 import cliProgress from 'cli-progress';
 import pc from 'picocolors';
-import type { Progress } from '../core/index.ts';
+import { formatSize, type Progress } from '../core/index.ts';
+
+export { formatSize };
 
 /** Colours where the stream is a terminal and NO_COLOR is not set. */
 export function colours(stream: WriteStream): ReturnType<typeof pc.createColors> {
   return pc.createColors(Boolean(stream.isTTY) && !process.env['NO_COLOR']);
 }
 
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+/** C0 and C1 control characters but tabs and line breaks; what is left of an escape sequence is plain text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-/** `1536` -> `1.5 KiB`. */
-export function formatSize(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${power === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${UNITS[power]}`;
+/** Text from a model as a terminal may have it: nothing in it moves the cursor, sets a title or rings. */
+export function withoutControls(text: string): string {
+  return text.replace(CONTROLS, '');
 }
 
 /** Work that is done sooner shows no bar. */
@@ -26,10 +28,9 @@ export function amountText(done: number, total: number, unit: string): string {
   return unit === 'bytes' ? `${formatSize(done)} of ${formatSize(total)}` : `${done} of ${total} ${unit}`;
 }
 
-/** Time left at the pace so far; empty before there is one. */
-function leftText(done: number, total: number, elapsed: number): string {
-  if (done <= 0) return '';
-  const seconds = Math.ceil(((total - done) / done) * (elapsed / 1000));
+/** Seconds as a person says them. */
+export function leftText(left: number): string {
+  const seconds = Math.ceil(left);
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
   if (hours > 0) return `${hours} h ${minutes} min left`;
   return minutes > 0 ? `${minutes} min ${seconds % 60} s left` : `${seconds} s left`;
@@ -71,7 +72,9 @@ export function terminalProgress(options: { quiet?: boolean; stream?: NodeJS.Wri
       const { label, total, unit, started } = work;
       const elapsed = performance.now() - started;
       if (elapsed < BAR_AFTER_MS) return;
-      const texts = { amount: amountText(done, total, unit), left: leftText(done, total, elapsed), note };
+      // At the pace so far, once there is one.
+      const left = done > 0 ? leftText(((total - done) / done) * (elapsed / 1000)) : '';
+      const texts = { amount: amountText(done, total, unit), left, note };
       if (bar) bar.update(done, texts);
       else {
         bar = createBar(label, stream);

@@ -4,3 +4,4 @@ export * from './errors.ts';
 export * from './executor.ts';
 export * from './half.ts';
 export * from './progress.ts';
+export * from './sizes.ts';

@@ -28,7 +28,15 @@ export class LossMeter {
    * Negative log-likelihoods in nats, one a row of the head.
    * @param targets the token that follows each row.
    */
-  async score({ logits }: Pick<HeadResult, 'logits'>, targets: Int32Array): Promise<Float32Array> {
+  async score(head: Pick<HeadResult, 'logits'>, targets: Int32Array): Promise<Float32Array> {
+    return (await this.predictions(head, targets)).nll;
+  }
+
+  /** Beside the losses of the targets, the most likely token of each row: of equal ones the lowest id. */
+  async predictions(
+    { logits }: Pick<HeadResult, 'logits'>,
+    targets: Int32Array,
+  ): Promise<{ nll: Float32Array; top: Int32Array }> {
     const { backend } = this.#engine;
     backend.write(this.#targets, 0, bytesOf(targets));
     const bind = new Map([
@@ -38,7 +46,10 @@ export class LossMeter {
     ]);
     await backend.run([{ program: this.#program, dims: { T: 0, S: targets.length, past: 0 }, bind }]);
     const rows = await readF32(backend, this.#loss, LOSS_COLUMNS * targets.length);
-    return Float32Array.from(targets, (_, row) => rows[LOSS_COLUMNS * row]);
+    return {
+      nll: Float32Array.from(targets, (_, row) => rows[LOSS_COLUMNS * row]),
+      top: Int32Array.from(targets, (_, row) => rows[LOSS_COLUMNS * row + 1]),
+    };
   }
 
   close(): void {

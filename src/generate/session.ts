@@ -37,6 +37,11 @@ export class Session {
     );
   }
 
+  /** Positions at most. */
+  get contextSize(): number {
+    return this.#engine.contextSize;
+  }
+
   /** @throws resources error: the weights do not fit the engine's memory at once. */
   static async open(engine: Engine): Promise<Session> {
     const { graphs, model, budget } = engine;

@@ -1,7 +1,7 @@
 /** SHA-256 of a file as a job for a worker: hashing is as slow as quick encoders, so files share the threads. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { Job } from '../core/index.ts';
+import type { Executor, Job } from '../core/index.ts';
 import { fileError } from './files.ts';
 
 /** Bytes read at once. */
@@ -19,3 +19,8 @@ export const hashFileJob: Job<{ readonly file: string }, string> = {
     return hash.digest('hex');
   },
 };
+
+/** SHA-256 of a file, lower-case hex. */
+export function hashFile(file: string, executor: Executor): Promise<string> {
+  return executor.run(hashFileJob, { file });
+}

@@ -4,6 +4,7 @@ export { allowRelaxedSimd, spawnEngineThread } from './engine-threads.ts';
 export * from './files.ts';
 export { isUrl, openGguf, openSource } from './gguf.ts';
 export { hashFileJob } from './hash-job.ts';
+export { hashFile } from './hash-job.ts';
 export { type GgufHashes, hashGguf } from './hashes.ts';
 export { type ResolvedModel, type ResolveOptions, resolveModel } from './hub.ts';
 export { HubError, type HubSettings } from './hub-request.ts';

@@ -1,4 +1,5 @@
 /** A lock on a folder, so that two runs do not write the same files: a file with the number of its process. */
+import { rmSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -41,12 +42,20 @@ async function tryLock(file: string): Promise<boolean> {
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const file = path.join(folder, LOCK);
-  const release = () => rm(file, { force: true });
-  if (await tryLock(file)) return release;
+  // A process that ends in the middle (Ctrl-C) leaves no lock behind.
+  const leave = () => rmSync(file, { force: true });
+  const hold = (): (() => Promise<void>) => {
+    process.once('exit', leave);
+    return async () => {
+      process.removeListener('exit', leave);
+      await rm(file, { force: true });
+    };
+  };
+  if (await tryLock(file)) return hold();
   const text = await readFile(file, 'utf8').catch(() => '');
   if (isStale(text)) {
-    await release();
-    if (await tryLock(file)) return release;
+    await rm(file, { force: true });
+    if (await tryLock(file)) return hold();
   }
   const holder = text.trim().replace(' ', ' on ');
   throw new BitmillError(

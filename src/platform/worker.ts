@@ -2,12 +2,12 @@
 import { parentPort } from 'node:worker_threads';
 import { convertJob } from '../convert/index.ts';
 import { BitmillError, type Job } from '../core/index.ts';
-import { encodeJob } from '../quants/index.ts';
+import { encodeJob, errorJob } from '../quants/index.ts';
 import { hashFileJob } from './hash-job.ts';
 import type { WorkerReply, WorkerRequest } from './workers.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: jobs of different types share one table; callers are typed by Job.
-const ALL: readonly Job<any, any>[] = [encodeJob, convertJob, hashFileJob];
+const ALL: readonly Job<any, any>[] = [encodeJob, convertJob, hashFileJob, errorJob];
 const JOBS = new Map(ALL.map((job) => [job.name, job]));
 
 function failure(error: unknown): NonNullable<WorkerReply['error']> {

@@ -1,5 +1,6 @@
 /** Quantize: from a model to files of fewer bits, planned whole, made in one pass. The only door. */
 
+export { type PlanKeys, planKeys } from './key.ts';
 export { type FileResult, MANIFEST } from './manifest.ts';
 export * from './options.ts';
 export * from './plan.ts';

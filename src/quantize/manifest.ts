@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import type { FormatName } from '../quants/index.ts';
-import { baseName } from './metadata.ts';
+import { describeRun } from './describe.ts';
+import type { PlanKeys } from './key.ts';
 import { bitsPerWeight, type Plan } from './plan.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -29,31 +30,6 @@ const SCHEMA = z.looseObject({
 
 type Manifest = z.infer<typeof SCHEMA>;
 
-/** How a run was set, for the manifest. No path of the local machine but base names. */
-function describeRun(plan: Plan): object {
-  const { options, model } = plan;
-  return {
-    bitmill: options.version,
-    input: { name: baseName(model.name), bytes: model.size, tensors: model.tensors.length },
-    recipes: options.recipes.name,
-    effort: options.effort,
-    imatrix: options.imatrix && {
-      name: baseName(options.imatrix.name),
-      entries: options.imatrix.entries.size,
-      chunks: options.imatrix.chunkCount,
-    },
-    overrides: {
-      tensorTypes: (options.tensorTypes ?? []).map(({ pattern, format }) => `${pattern.source}=${format}`),
-      keep: (options.keep ?? []).map((pattern) => pattern.source),
-      outputType: options.outputType ?? null,
-      embeddingType: options.embeddingType ?? null,
-      leaveOutput: options.leaveOutput ?? false,
-      pure: options.pure ?? false,
-      metadata: [...(options.overrides?.keys() ?? [])],
-    },
-  };
-}
-
 /** What the plan alone says of each file. */
 export function describeFiles(
   plan: Plan,
@@ -75,29 +51,40 @@ async function readManifest(workspace: Workspace): Promise<Manifest | undefined>
   }
 }
 
-/** SHA-256 of the files that an earlier run of the same plan finished, by name. */
-export async function finishedBefore(workspace: Workspace, key: string): Promise<Map<string, string>> {
+/** SHA-256 of the files that earlier runs finished just as this one would make them, by name. */
+export async function finishedBefore(workspace: Workspace, keys: PlanKeys): Promise<Map<string, string>> {
   const manifest = await readManifest(workspace);
-  const own = manifest?.files.filter(({ run, sha256 }) => run === key && typeof sha256 === 'string') ?? [];
+  const own =
+    manifest?.files.filter(
+      ({ name, key, sha256 }) => key === keys.files.get(name) && typeof sha256 === 'string',
+    ) ?? [];
   return new Map(own.map(({ name, sha256 }) => [name, String(sha256)]));
 }
 
-/** Writes the manifest; entries of other runs whose files this one did not replace stay. */
+/**
+ * Writes the manifest; entries of other runs whose files this one did not replace stay. What it says of a file depends
+ * on that file alone, so it ends the same however many runs made the folder.
+ */
 export async function writeManifest(
   workspace: Workspace,
   plan: Plan,
-  key: string,
+  keys: PlanKeys,
   sha256: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const files = describeFiles(plan).map((file) => ({ ...file, sha256: sha256.get(file.name), run: key }));
+  const files = describeFiles(plan).map((file) => ({
+    ...file,
+    sha256: sha256.get(file.name),
+    key: keys.files.get(file.name),
+    run: keys.run,
+  }));
   const names = new Set(files.map(({ name }) => name));
   const earlier = await readManifest(workspace);
   const kept = (earlier?.files ?? []).filter(({ name }) => !names.has(name));
   const all = [...kept, ...files].sort((a, b) => (a.name < b.name ? -1 : 1));
   const used = new Set(all.map(({ run }) => run));
-  const runs = Object.entries({ ...earlier?.runs, [key]: describeRun(plan) }).filter(([run]) =>
-    used.has(run),
-  );
+  const runs = Object.entries({ ...earlier?.runs, [keys.run]: describeRun(plan) })
+    .filter(([run]) => used.has(run))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   const text = JSON.stringify({ version: 1, files: all, runs: Object.fromEntries(runs) }, null, 1);
   await workspace.writeText(MANIFEST, `${text}\n`);
 }

@@ -1,5 +1,5 @@
 /** Runs: right bytes, one pass, resumed after being cut off anywhere, refused input. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -234,10 +234,21 @@ test('a finished run is not repeated, but a file that was changed since is', asy
 test('the manifest keeps the files of other runs into the same folder', async () => {
   const folder = newFolder();
   await quantize(folder, { options: { mixtures: ['Q8_0'] } });
-  await quantize(folder, { options: { mixtures: ['F16'] } });
+  await quantize(folder, { options: { mixtures: ['F16'], effort: 'best' } });
   const manifest = JSON.parse(readFileSync(path.join(folder, 'manifest.json'), 'utf8'));
   expect(manifest.files.map(({ name }: { name: string }) => name)).toEqual(['m-F16.gguf', 'm-Q8_0.gguf']);
   expect(Object.keys(manifest.runs)).toHaveLength(2);
+});
+
+test('asked for one type more, only that is made, and the manifest is that of one run for both', async () => {
+  const [folder, whole] = [newFolder(), newFolder()];
+  const read = (from: string, name: string) => readFileSync(path.join(from, name), 'utf8');
+  await quantize(folder, { options: { mixtures: ['Q8_0'] } });
+  const { mtimeMs } = statSync(path.join(folder, 'm-Q8_0.gguf'));
+  await quantize(folder, { options: { mixtures: ['Q4_0', 'Q8_0'] } });
+  await quantize(whole, { options: { mixtures: ['Q4_0', 'Q8_0'] } });
+  expect(statSync(path.join(folder, 'm-Q8_0.gguf')).mtimeMs).toBe(mtimeMs);
+  expect(read(folder, 'manifest.json')).toBe(read(whole, 'manifest.json'));
 });
 
 test('a disk that is too small is said so before anything is written', async () => {

@@ -13,7 +13,7 @@ import {
 } from '../quants/index.ts';
 import { type Chunk, chunkMemory, type Destination, planChunks } from './chunks.ts';
 import { type ChunkSums, interrupted, Journal } from './journal.ts';
-import { planKey } from './key.ts';
+import { type PlanKeys, planKeys } from './key.ts';
 import { describeFiles, type FileResult, finishedBefore, writeManifest } from './manifest.ts';
 import type { Plan, PlannedFile } from './plan.ts';
 import type { Checksum, NewHasher, PartialFile, Workspace } from './workspace.ts';
@@ -227,11 +227,11 @@ interface Standing {
 
 async function inspectOutputs(
   plan: Plan,
-  key: string,
+  keys: PlanKeys,
   journal: Journal,
   { workspace }: RunSettings,
 ): Promise<Standing[]> {
-  const before = await finishedBefore(workspace, key);
+  const before = await finishedBefore(workspace, keys);
   const found: Standing[] = [];
   for (const planned of plan.files) {
     const { name, layout } = planned;
@@ -261,11 +261,11 @@ async function checkSpace(found: readonly Standing[], workspace: Workspace): Pro
 /** Opens what is to be written. @throws resources error: the disk is too small. */
 async function openOutputs(
   plan: Plan,
-  key: string,
+  keys: PlanKeys,
   journal: Journal,
   settings: RunSettings,
 ): Promise<Output[]> {
-  const found = await inspectOutputs(plan, key, journal, settings);
+  const found = await inspectOutputs(plan, keys, journal, settings);
   await checkSpace(found, settings.workspace);
   const outputs: Output[] = [];
   try {
@@ -300,14 +300,14 @@ function results(plan: Plan, outputs: readonly Output[]): FileResult[] {
 export async function runQuantization(plan: Plan, settings: RunSettings): Promise<RunResult> {
   const { workspace, progress } = settings;
   const started = performance.now();
-  const key = planKey(plan, settings.identity, settings.newHasher);
-  const journal = await Journal.open(workspace, key, plan.files);
+  const keys = planKeys(plan, settings.identity, settings.newHasher);
+  const journal = await Journal.open(workspace, keys.plan, plan.files);
   let finished = false;
   try {
     if (journal.state === 'changed') {
       progress.warn(`${workspace.name}: an unfinished run had other settings or input; starting anew`);
     }
-    const outputs = await openOutputs(plan, key, journal, settings);
+    const outputs = await openOutputs(plan, keys, journal, settings);
     const run = new Run(plan, settings, journal, outputs);
     try {
       progress.start(
@@ -323,7 +323,7 @@ export async function runQuantization(plan: Plan, settings: RunSettings): Promis
       for (const { partial, sha256 } of outputs) if (sha256 === undefined) await partial?.close();
     }
     const files = results(plan, outputs);
-    await writeManifest(workspace, plan, key, new Map(files.map(({ name, sha256 }) => [name, sha256])));
+    await writeManifest(workspace, plan, keys, new Map(files.map(({ name, sha256 }) => [name, sha256])));
     finished = true;
     const seconds = (performance.now() - started) / 1000;
     return { files, encodeSeconds: run.encodeSeconds, resumedBytes: run.resumedBytes, seconds };

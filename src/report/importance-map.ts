@@ -1,11 +1,9 @@
 /** An importance matrix as a picture: layers across, tensors down, once by size and once by evenness. */
 import { inputError } from '../core/index.ts';
-import type { ImportanceMatrix, TensorStatistics } from '../imatrix/index.ts';
+import type { ImportanceMatrix } from '../imatrix/index.ts';
 import { tensorStatistics } from '../imatrix/index.ts';
-import type { TopLevelSpec } from './picture.ts';
-
-/** Order of computation in a layer; kinds that are not here follow by name. */
-const ORDER = ['attn_qkv', 'attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
+import { THEMES, type ThemeName, type TopLevelSpec } from './picture.ts';
+import { inOrder } from './tensor-order.ts';
 
 /** Largest width of all cells of a row, and largest side of a cell; in pixels. */
 const MAP_WIDTH = 760;
@@ -17,7 +15,7 @@ const MAPS = [
     field: 'mean',
     title: 'Mean square of the inputs',
     note: 'how large the activations are that enter each matrix',
-    scale: { type: 'log', scheme: 'magma', reverse: true },
+    scale: { type: 'log', scheme: 'magma' },
     format: '.2~g',
     ticks: (low: number, high: number) => [low, Math.sqrt(low * high), high],
   },
@@ -30,14 +28,6 @@ const MAPS = [
     ticks: (low: number) => [low, (low + 1) / 2, 1],
   },
 ] as const;
-
-/** Kinds of a file from top to bottom. */
-function kindsOf(tensors: readonly TensorStatistics[]): string[] {
-  const rank = (kind: string) => (ORDER.includes(kind) ? ORDER.indexOf(kind) : ORDER.length);
-  return [...new Set(tensors.map(({ kind }) => kind))].sort(
-    (a, b) => rank(a) - rank(b) || a.localeCompare(b, 'en'),
-  );
-}
 
 /** Every `step`-th layer gets a label, so that labels stay apart. */
 function labelled(layers: readonly number[], cell: number): number[] {
@@ -64,13 +54,17 @@ function subtitle({ datasets, chunkCount, chunkSize }: ImportanceMatrix): string
  * Two heat maps as a Vega-Lite specification. Tensors outside of the layers are left out.
  * @param title for example the file's name. @throws input error: no tensor is in a layer.
  */
-export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevelSpec {
+export function importanceMap(
+  matrix: ImportanceMatrix,
+  title: string,
+  theme: ThemeName = 'light',
+): TopLevelSpec {
   const tensors = tensorStatistics(matrix, 0).filter(({ layer }) => layer !== undefined);
   if (tensors.length === 0)
     throw inputError(matrix.name, 'has no tensor in a layer, so there is nothing to draw');
   const layers = [...new Set(tensors.map(({ layer }) => layer ?? 0))];
   const cell = Math.max(CELL.least, Math.min(CELL.most, Math.floor(MAP_WIDTH / Math.max(1, layers.length))));
-  // A log scale has no place for 0: dead tensors stay white.
+  // A log scale has no place for 0: dead tensors stay blank.
   const values = tensors.map(({ layer, kind, mean, evenness }) => ({
     layer,
     kind,
@@ -81,11 +75,14 @@ export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevel
     const span = range(values, field);
     return span ? ticks(...span) : [];
   };
+  // Small numbers come close to the page, whichever it is; evenness is read the same on both.
+  const scaleOf = (field: 'mean' | 'evenness', scale: object) =>
+    field === 'mean' && theme === 'light' ? { ...scale, reverse: true } : scale;
   const panel = ({ field, title: name, note, scale, format, ticks }: (typeof MAPS)[number]) => ({
     title: { text: name, subtitle: note, fontSize: 13, subtitleFontSize: 11, offset: 8 },
     width: { step: cell },
     height: { step: 26 },
-    mark: { type: 'rect', stroke: 'white', strokeWidth: 1 },
+    mark: { type: 'rect', stroke: THEMES[theme].background, strokeWidth: 1 },
     encoding: {
       x: {
         field: 'layer',
@@ -97,14 +94,14 @@ export function importanceMap(matrix: ImportanceMatrix, title: string): TopLevel
       y: {
         field: 'kind',
         type: 'nominal',
-        sort: kindsOf(tensors),
+        sort: inOrder(tensors.map(({ kind }) => kind)),
         title: null,
         axis: { ticks: false, domain: false, labelPadding: 8 },
       },
       color: {
         field,
         type: 'quantitative',
-        scale,
+        scale: scaleOf(field, scale),
         legend: { title: null, format, gradientLength: 90, values: ticksOf(field, ticks) },
       },
     },

@@ -1,4 +1,8 @@
-/** Report: measurements as pictures. The only door of the folder. */
+/** Report: measurements as pictures and as a model card. The only door of the folder. */
+export { type CardParts, cardText } from './card.ts';
+export { type CardPicture, PICTURE_FOLDER, pictureFile } from './card-picture.ts';
 export * from './importance-map.ts';
-export { type PngParts, renderPng, renderSvg, type TopLevelSpec } from './picture.ts';
+export { keptOf } from './notes.ts';
+export { type PngParts, renderPng, renderSvg, type ThemeName, type TopLevelSpec } from './picture.ts';
 export * from './quant-set.ts';
+export { PICTURES, type SetPicture, setPictures } from './set-pictures.ts';

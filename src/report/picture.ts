@@ -18,35 +18,44 @@ export interface PngParts {
 /** Family of the text; SVG viewers without Inter take what they have. */
 export const FONT = 'Inter, Helvetica, Arial, sans-serif';
 
-/** Colours and text of all pictures. */
-const THEME = {
-  background: 'white',
-  padding: 20,
-  font: FONT,
-  title: {
-    fontSize: 17,
-    fontWeight: 600,
-    subtitleFontSize: 12,
-    subtitleColor: '#666',
-    anchor: 'start',
-    offset: 16,
-  },
-  axis: {
-    labelColor: '#444',
-    titleColor: '#444',
-    labelFontSize: 11,
-    titleFontSize: 12,
-    titleFontWeight: 400,
-  },
-  legend: {
-    labelColor: '#444',
-    titleColor: '#444',
-    labelFontSize: 11,
-    titleFontSize: 11,
-    titleFontWeight: 400,
-  },
-  view: { stroke: null },
+/** Colours of a page that a picture stands on. The background is solid: a viewer's own may be the other one. */
+export const THEMES = {
+  light: { background: 'white', title: '#1f2328', text: '#444', muted: '#666', rule: '#e4e6ea' },
+  dark: { background: '#0d1117', title: '#e6edf3', text: '#b6bec8', muted: '#9098a2', rule: '#262c34' },
 } as const;
+
+export type ThemeName = keyof typeof THEMES;
+
+/** Colours and text of all pictures. */
+function themeConfig(name: ThemeName) {
+  const { background, title, text, muted, rule } = THEMES[name];
+  const label = { labelColor: text, titleColor: text, titleFontWeight: 400 };
+  return {
+    background,
+    padding: 20,
+    font: FONT,
+    title: {
+      color: title,
+      fontSize: 17,
+      fontWeight: 600,
+      subtitleFontSize: 12,
+      subtitleColor: muted,
+      anchor: 'start',
+      offset: 16,
+    },
+    axis: {
+      ...label,
+      labelFontSize: 11,
+      titleFontSize: 12,
+      gridColor: rule,
+      domainColor: muted,
+      tickColor: muted,
+    },
+    header: label,
+    legend: { ...label, labelFontSize: 11, titleFontSize: 11 },
+    view: { stroke: null },
+  } as const;
+}
 
 /** @throws resources error: a package is not installed, with the command that installs it. */
 async function optional<T>(names: string, load: () => Promise<T>): Promise<T> {
@@ -61,11 +70,12 @@ async function optional<T>(names: string, load: () => Promise<T>): Promise<T> {
 }
 
 /** The picture as SVG text. */
-export async function renderSvg(spec: TopLevelSpec): Promise<string> {
+export async function renderSvg(spec: TopLevelSpec, theme: ThemeName = 'light'): Promise<string> {
   const [vega, lite] = await optional('vega vega-lite', () =>
     Promise.all([import('vega'), import('vega-lite')]),
   );
-  const compiled = lite.compile({ ...spec, config: { ...THEME, ...spec.config } } as TopLevelSpec).spec;
+  const config = { ...themeConfig(theme), ...spec.config };
+  const compiled = lite.compile({ ...spec, config } as TopLevelSpec).spec;
   const view = new vega.View(vega.parse(compiled), { renderer: 'none' });
   try {
     return `${await view.toSVG()}\n`;

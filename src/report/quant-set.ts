@@ -68,6 +68,8 @@ const model = z.object({
   layers: count,
   contextLength: count,
   vocabulary: count,
+  /** Numbers that a token adds to the cache of keys and values, all layers together: what a context costs in memory. */
+  cacheWidth: count.optional(),
   license: z.string().optional(),
   licenseName: z.string().optional(),
   licenseLink: z.string().optional(),

@@ -7,13 +7,11 @@ import {
   type ConversionReport,
   type ConvertType,
   planConversion,
-  reportLines,
-  writeConversion,
 } from '../../convert/index.ts';
 import { openCheckpoint } from '../../hf/index.ts';
 import { resolveModel, workerPool } from '../../platform/index.ts';
+import { convertCheckpoint } from '../converting.ts';
 import { parseCount } from '../option-values.ts';
-import { writeOutput } from '../output.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
 
 interface ConvertCommandOptions {
@@ -55,14 +53,9 @@ async function runConvert(place: string, options: ConvertCommandOptions): Promis
   try {
     const { dtype, name, pre } = options;
     const plan = await planConversion(checkpoint, { dtype, name, pre, warn: progress.warn });
-    let report: ConversionReport | undefined;
-    const inputs = (await files.list()).map((file) => `${files.name}/${file}`);
-    await writeOutput(options.output, inputs, async (sink) => {
-      const allowNonFinite = options.allowNonfinite === true;
-      report = await writeConversion(checkpoint, plan, sink, { executor, progress, allowNonFinite });
-    });
-    if (!report) return;
-    for (const line of reportLines(report.total, plan.weights)) progress.warn(line);
+    const allowNonFinite = options.allowNonfinite === true;
+    const settings = { executor, progress, allowNonFinite };
+    const report = await convertCheckpoint(files, checkpoint, plan, options.output, settings);
     if (options.json) printJson(jsonOf(options.output, plan, report));
     else process.stdout.write(`${summary(options.output, plan)}\n`);
   } finally {

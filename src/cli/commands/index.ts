@@ -1,17 +1,21 @@
 /** The registry of commands: adding one = its file here and one line. */
 import type { Command } from 'commander';
 import { defineBench } from './bench.ts';
+import { defineCard } from './card.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
+import { defineExam } from './exam.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
+import { defineMake } from './make.ts';
 import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
+import { defineRun } from './run.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
 import { defineUpload } from './upload.ts';
@@ -23,12 +27,16 @@ export type DefineCommand = (command: Command, run: RunCommand) => void;
 
 /** In the order of --help. */
 export const COMMANDS: readonly DefineCommand[] = [
+  defineMake,
   definePull,
   defineConvert,
   defineImatrix,
   defineQuantize,
   defineDequantize,
   definePerplexity,
+  defineRun,
+  defineExam,
+  defineCard,
   defineInspect,
   defineCompare,
   defineHash,

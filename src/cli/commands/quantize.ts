@@ -1,37 +1,26 @@
 /** `bitmill quantize`: a model into files of fewer bits. */
-import path from 'node:path';
 import type { Command } from 'commander';
-import { BitmillError, usageError } from '../../core/index.ts';
-import type { GgufFile } from '../../gguf/index.ts';
+import { usageError } from '../../core/index.ts';
 import { filterEntries, type ImportanceMatrix, readImportanceMatrix } from '../../imatrix/index.ts';
 import {
   availableThreads,
-  checksum,
   fileIdentity,
   folderWorkspace,
   lockFolder,
   openFile,
   openGguf,
-  sha256,
   workerPool,
 } from '../../platform/index.ts';
 import {
   bitsPerWeight,
   FILE_TYPES,
-  type FileTypeName,
-  fileTypeByName,
   type Mixture,
   namePattern,
   type Plan,
-  parseFileTypes,
   planQuantization,
   type QuantizeOptions,
   RECIPE_SETS,
-  type RecipeSet,
   type RunResult,
-  readUserRecipe,
-  recipeSet,
-  runQuantization,
   type UserRecipe,
 } from '../../quantize/index.ts';
 import { EFFORTS } from '../../quants/index.ts';
@@ -45,6 +34,7 @@ import {
   parseOverrides,
   parseTensorType,
 } from '../option-values.ts';
+import { checkOutputName, protectInput, quantizeInto, readMixtures, readRecipes } from '../quantizing.ts';
 import { formatSize, printJson, table, terminalProgress } from '../terminal.ts';
 import { VERSION } from '../version.ts';
 
@@ -116,34 +106,12 @@ export function defineQuantize(command: Command): void {
     .action((model: string, flags: Flags) => quantize(model, flags));
 }
 
-/** The recipe set and the recipe files out of `--recipes`. */
-async function readRecipes(named: readonly string[]): Promise<{ set: RecipeSet; own: UserRecipe[] }> {
-  const sets = named.filter((name) => RECIPE_SETS.some((set) => set.name === name));
-  if (sets.length > 1) throw usageError(`--recipes: ${sets.join(' and ')} exclude each other`);
-  const own: UserRecipe[] = [];
-  for (const name of named) {
-    if (sets.includes(name)) continue;
-    // Neither a set's name nor like a path: the error that lists the sets helps more than "no such file".
-    if (!/[/\\.]/.test(name) || /^llama\.cpp-/.test(name)) recipeSet(name);
-    const source = await openFile(name);
-    try {
-      own.push(await readUserRecipe(source));
-    } finally {
-      await source.close();
-    }
-  }
-  return { set: recipeSet(sets[0] ?? RECIPE_SETS[0].name), own };
-}
-
 function chooseMixtures(flags: Flags, own: readonly UserRecipe[]): Mixture[] {
   if (flags.types === undefined) {
     if (own.length > 0) return [...own];
     throw usageError('no file type named', 'for example --types Q4_K_M,IQ4_XS; groups are all, k and iq');
   }
-  const names = own.map(({ name }) => name);
-  return parseFileTypes(flags.types, names).map(
-    (name): Mixture => own.find((recipe) => recipe.name === name) ?? (fileTypeByName(name) as FileTypeName),
-  );
+  return readMixtures(flags.types, own);
 }
 
 async function readImportance(flags: Flags): Promise<ImportanceMatrix | null> {
@@ -254,13 +222,11 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
   let release: (() => Promise<void>) | undefined;
   const interrupt = stopOnInterrupt();
   try {
-    const workspace = await folderWorkspace(flags.output, executor);
+    // Makes the folder; a lock wants one.
+    await folderWorkspace(flags.output);
     release = await lockFolder(flags.output);
-    return await runQuantization(plan, {
-      workspace,
+    return await quantizeInto(flags.output, plan, {
       executor,
-      newHasher: sha256,
-      checksum,
       progress: terminalProgress({ quiet: flags.quiet ?? false }),
       identity: await fileIdentity(plan.model.shards),
       memory,
@@ -273,22 +239,10 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
   }
 }
 
-/** Throws if an output would overwrite a file of the input. */
-function protectInput(model: GgufFile, plan: Plan, folder: string): void {
-  const inputs = new Set(model.shards.map((file) => path.resolve(file)));
-  const clash = plan.files.find(({ name }) => inputs.has(path.resolve(folder, name)));
-  if (clash)
-    throw new BitmillError('usage', `${clash.name} in ${folder} is the input itself`, {
-      hint: 'use --name or another folder',
-    });
-}
-
 async function quantize(file: string, flags: Flags): Promise<void> {
   const options = await readOptions(file, flags);
   if (flags.output === '') throw usageError('--output: the folder has no name');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  if (options.model === '' || /[/\\\x00-\x1f\x7f]/.test(options.model))
-    throw usageError('--name is a part of a file name: not empty, no path, no control characters');
+  checkOutputName(options.model);
   const model = await openGguf(file);
   try {
     const plan = planQuantization(model, options);

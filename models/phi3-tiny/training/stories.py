@@ -1,0 +1,241 @@
+"""Small stories with a hero, a thing, a place, a problem and an ending; who, what and where stay the same throughout."""
+
+from dataclasses import dataclass
+from random import Random
+
+from words import ANIMALS, BOYS, COLOURS, FOODS, FOODS_MANY, GIRLS, PETS, PLACES, TOYS
+
+
+@dataclass(frozen=True)
+class Hero:
+    name: str
+    kind: str
+    he: str
+    him: str
+    his: str
+
+    @property
+    def about(self) -> str:
+        return f"{a(self.kind)} named {self.name}"
+
+
+def a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def make_hero(r: Random, taken: tuple[str, ...] = ()) -> Hero:
+    while True:
+        kind = r.choice(("girl", "boy", "animal"))
+        if kind == "girl":
+            hero = Hero(r.choice(GIRLS), "girl", "she", "her", "her")
+        elif kind == "boy":
+            hero = Hero(r.choice(BOYS), "boy", "he", "him", "his")
+        else:
+            name = r.choice(PETS)
+            he = PETS.index(name) % 2 == 1
+            hero = Hero(name, r.choice(ANIMALS), *(("he", "him", "his") if he else ("she", "her", "her")))
+        if hero.name not in taken:
+            return hero
+
+
+@dataclass(frozen=True)
+class Story:
+    text: str
+    hero: Hero
+    # What the story is about, as a prompt may name it.
+    topic: str
+    # Question and answer about the story.
+    questions: tuple[tuple[str, str], ...]
+
+
+def opening(r: Random, h: Hero) -> str:
+    mood = r.choice(("happy", "kind", "brave", "curious", "clever", "shy", "little"))
+    return r.choice((
+        f"Once upon a time there was {a(mood)} {h.kind} named {h.name}.",
+        f"There once was {a(mood)} {h.kind} named {h.name}.",
+        f"{h.name} was {a(mood)} {h.kind}.",
+    ))
+
+
+def ending(r: Random, h: Hero, f: Hero) -> str:
+    return r.choice((
+        f"{h.name} was very happy, and {h.he} thanked {f.name}.",
+        f"\"Thank you, {f.name}!\" said {h.name}. From that day on they were best friends.",
+        f"{h.name} and {f.name} laughed and went home together.",
+        f"{h.name} hugged {f.name}, and they played until the sun went down.",
+        f"That night {h.name} slept well and dreamed of {f.name}.",
+    ))
+
+
+def lost(r: Random) -> Story:
+    h = make_hero(r)
+    f = make_hero(r, (h.name,))
+    thing = f"{r.choice(COLOURS)} {r.choice(TOYS)}"
+    first, second = r.sample(PLACES, 2)
+    text = " ".join((
+        opening(r, h),
+        r.choice((f"{h.he.capitalize()} had {a(thing)}, and {h.he} loved it very much.", f"{h.name} loved {h.his} {thing} more than anything.")),
+        r.choice((f"One day {h.name} played {first} and lost the {thing}.", f"One morning the {thing} was gone.")),
+        r.choice((f"{h.name} looked {first}, but it was not there.", f"{h.he.capitalize()} looked and looked {first}, but {h.he} could not find it.")),
+        r.choice((f"{h.name} began to cry.", f"{h.name} was very sad.")),
+        f"Then {f.name} the {f.kind} came by." if f.kind in ANIMALS else f"Then {h.his} friend {f.name} came by.",
+        r.choice((f"\"Do not cry,\" said {f.name}. \"I will help you.\"", f"\"What is wrong?\" asked {f.name}. \"I lost my {thing},\" said {h.name}.")),
+        f"They looked {second}, and there was the {thing}!",
+        ending(r, h, f),
+    ))
+    return Story(text, h, f"{a(thing)}", (
+        (f"What did {h.name} lose?", f"{a(thing)}."),
+        (f"Who helped {h.name}?", f"{f.name}."),
+        (f"Where was the {thing}?", f"{second}."),
+    ))
+
+
+def shared(r: Random) -> Story:
+    h = make_hero(r)
+    f = make_hero(r, (h.name,))
+    food = r.choice(FOODS)
+    many = FOODS_MANY[food]
+    place = r.choice(PLACES)
+    count = r.choice(("two", "three", "four", "five"))
+    text = " ".join((
+        opening(r, h),
+        r.choice((f"One day {h.he} had {count} {many} in a basket.", f"One day {h.his} mother gave {h.him} {count} {many}.")),
+        f"{h.he.capitalize()} sat down {place} to eat.",
+        f"There {h.he} saw {f.name}, {a(f.kind)}.",
+        r.choice((f"{f.name} looked very hungry.", f"{f.name} had nothing to eat.")),
+        r.choice((f"\"I have {count} {many},\" said {h.name}. \"Take one, please.\"", f"\"Would you like {a(food)}?\" asked {h.name}.", f"{h.name} thought for a moment and gave {f.him} {a(food)}.")),
+        r.choice((f"They ate the {many} together, and they tasted sweet.", f"{f.name} ate it at once and smiled.")),
+        r.choice((f"\"Sharing makes everything taste better,\" said {h.name}.", f"{f.name} said, \"You are a good friend, {h.name}.\"", f"Now {h.name} had a new friend.")),
+    ))
+    return Story(text, h, a(food), (
+        (f"What did {h.name} share?", f"{many}."),
+        (f"Who was hungry?", f"{f.name}."),
+        (f"Where did {h.name} sit?", f"{place}."),
+    ))
+
+
+def stuck(r: Random) -> Story:
+    h = make_hero(r)
+    animal = r.choice([x for x in ANIMALS if x != h.kind])
+    place = r.choice(PLACES)
+    trap, tool = r.choice((("in a hole", "rope"), ("in the mud", "stick"), ("in a tree", "ladder"), ("in a net", "knife"), ("behind a gate", "key")))
+    text = " ".join((
+        opening(r, h),
+        f"One day {h.he} walked {place}." if place.split()[0] in ("in", "on", "by", "near") else f"One day {h.he} was {place}.",
+        r.choice((f"Suddenly {h.he} heard a small voice. \"Help! Help!\"", f"There {h.he} heard someone cry for help.")),
+        f"It was {a(r.choice(('little', 'young', 'tiny')))} {animal} that was stuck {trap}.",
+        r.choice((f"\"Do not worry,\" said {h.name}. \"I will get you out.\"", f"\"Wait here,\" said {h.name}. \"I have an idea.\"")),
+        f"{h.he.capitalize()} ran home and came back with a {tool}.",
+        f"With the {tool} {h.he} helped the {animal}, and soon the {animal} was free.",
+        r.choice((f"\"Thank you, {h.name}!\" said the {animal}.", f"The {animal} jumped for joy.")),
+        r.choice((f"{h.name} was proud and went home.", f"After that the {animal} came to see {h.name} every day.")),
+    ))
+    return Story(text, h, a(animal), (
+        (f"Who was stuck?", f"the {animal}."),
+        (f"Where was the {animal} stuck?", f"{trap}."),
+        (f"What did {h.name} use?", f"a {tool}."),
+    ))
+
+
+def rain(r: Random) -> Story:
+    h = make_hero(r)
+    f = make_hero(r, (h.name,))
+    place = r.choice(PLACES)
+    shelter = r.choice(("an old barn", "a small cave", "a big tree", "an empty house", "a wooden bridge"))
+    game = r.choice(("told stories", "sang songs", "counted the drops", "played a game"))
+    text = " ".join((
+        opening(r, h),
+        r.choice((f"One day {h.he} played {place} with {f.name}.", f"{h.name} and {h.his} friend {f.name} were {place}.")),
+        r.choice(("Dark clouds came, and it began to rain.", "Then the sky turned dark and it started to rain.")),
+        r.choice((f"\"I am getting wet!\" cried {f.name}.", f"\"We must find a dry place,\" said {f.name}.")),
+        f"{h.name} saw {shelter}. \"Come with me!\" {h.he} called.",
+        f"They ran to {shelter} and {game}.",
+        r.choice(("Soon the sun came out again.", "After a while the rain stopped.")),
+        r.choice((f"There was a rainbow in the sky, and {h.name} and {f.name} smiled.", f"\"What a fine day,\" said {h.name}, and they went home.")),
+    ))
+    return Story(text, h, "the rain", (
+        (f"Who was with {h.name}?", f"{f.name}."),
+        (f"Where did they run?", f"to {shelter}."),
+    ))
+
+
+def grown(r: Random) -> Story:
+    h = make_hero(r)
+    plant = r.choice(("sunflower", "rose", "tree", "bean", "pumpkin"))
+    place = r.choice(PLACES[:6])
+    colour = r.choice(COLOURS)
+    text = " ".join((
+        opening(r, h),
+        r.choice((f"One day {h.he} found {a(colour)} seed {place}.", f"One day a bird gave {h.him} {a(colour)} seed.")),
+        f"{h.name} put the {colour} seed into the ground and gave it water.",
+        r.choice((f"Every day {h.he} waited, but nothing came up.", f"{h.he.capitalize()} waited and waited.")),
+        r.choice((f"\"Be patient,\" said {h.his} mother.", f"\"Good things take time,\" said {h.his} grandfather.")),
+        f"Then one morning a small green leaf came out.",
+        f"It grew and grew, and it was a {plant}!",
+        r.choice((f"{h.name} danced around the {plant} with joy.", f"{h.name} was so proud of {h.his} {plant}.")),
+    ))
+    return Story(text, h, a(plant), (
+        (f"What did {h.name} grow?", f"a {plant}."),
+        (f"What colour was the seed?", f"{colour}."),
+    ))
+
+
+def race(r: Random) -> Story:
+    h = make_hero(r)
+    f = make_hero(r, (h.name,))
+    place = r.choice([p for p in PLACES if p.split()[0] in ("in", "on", "by", "near")])
+    prize = f"{r.choice(COLOURS)} {r.choice(TOYS)}"
+    winner, loser = (h, f) if r.random() < 0.5 else (f, h)
+    text = " ".join((
+        opening(r, h),
+        f"One day {h.name} and {f.name} had a race {place}.",
+        f"The prize was {a(prize)}.",
+        f"\"One, two, three, go!\" called {r.choice(('the owl', 'the teacher', 'the farmer', 'an old man'))}.",
+        r.choice((f"{loser.name} ran fast, but {winner.name} ran faster.", f"At first {loser.name} was ahead, but then {loser.he} fell down.")),
+        f"{winner.name} won the race and got the {prize}.",
+        r.choice((f"\"Well done, {winner.name}!\" said {loser.name}.", f"{loser.name} was sad, so {winner.name} let {loser.him} hold the {prize}.")),
+        r.choice(("They shook hands and were still friends.", f"\"Let us run again tomorrow,\" said {winner.name}.")),
+    ))
+    return Story(text, h, "a race", (
+        (f"Who won the race?", f"{winner.name}."),
+        (f"What was the prize?", f"{a(prize)}."),
+    ))
+
+
+def mended(r: Random) -> Story:
+    h = make_hero(r)
+    f = make_hero(r, (h.name,))
+    thing = f"{r.choice(COLOURS)} {r.choice(TOYS)}"
+    place = r.choice(PLACES)
+    text = " ".join((
+        opening(r, h),
+        f"{h.he.capitalize()} borrowed {a(thing)} from {f.name} and played with it {place}.",
+        f"But {h.name} was not careful, and the {thing} broke.",
+        r.choice((f"\"Oh no!\" said {h.name}. \"What will {f.name} say?\"", f"{h.name} was afraid to tell {f.name}.")),
+        r.choice((f"{h.he.capitalize()} took the {thing} home and mended it with glue.", f"{h.his.capitalize()} father helped {h.him} to mend the {thing}.")),
+        f"Then {h.name} went to {f.name} and told the truth.",
+        r.choice((f"\"I am sorry,\" said {h.name}. \"I broke your {thing}, but I mended it.\"", f"\"I am sorry that I broke your {thing},\" said {h.name}.")),
+        r.choice((f"{f.name} was not angry. \"Thank you for telling me,\" {f.he} said.", f"{f.name} smiled. \"It looks like new,\" {f.he} said.")),
+    ))
+    return Story(text, h, a(thing), (
+        (f"What broke?", f"the {thing}."),
+        (f"Whose {thing.split()[1]} was it?", f"{f.name}."),
+    ))
+
+
+PLOTS = (lost, shared, stuck, rain, grown, race, mended)
+
+
+def make_story(r: Random) -> Story:
+    return r.choice(PLOTS)(r)
+
+
+def story_prompt(r: Random, s: Story) -> str:
+    return r.choice((
+        f"Tell me a story about {s.hero.about}.",
+        f"Tell me a story about {s.hero.about} and {s.topic}.",
+        f"Write a short story about {s.topic}.",
+        f"Tell me a story about {s.topic}.",
+        f"Can you tell me a story about {s.hero.name}?",
+        "Tell me a story.",
+    ))
