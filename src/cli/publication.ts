@@ -2,17 +2,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BitmillError, type Executor, inputError, type Progress, usageError } from '../core/index.ts';
-import {
-  fileError,
-  hashFileJob,
-  isFolder,
-  PARTIAL,
-  readSmallText,
-  type UploadFile,
-} from '../platform/index.ts';
+import { fileError, hashFile, isFolder, PARTIAL, type UploadFile } from '../platform/index.ts';
 import { MANIFEST } from '../quantize/index.ts';
-import { QUANT_SET, type QuantSet, SET_FILE, type SetFile } from '../report/index.ts';
+import { type QuantSet, SET_FILE, type SetFile } from '../report/index.ts';
 import { matcher } from './globs.ts';
+import { readSet } from './set-file.ts';
 
 const CARD = 'README.md';
 /** Folder of the card's pictures. */
@@ -38,23 +32,6 @@ export interface Publication {
   readonly files: readonly UploadFile[];
   /** Of a set made by `bitmill make`. */
   readonly set: QuantSet | undefined;
-}
-
-/** The set's own description; undefined where the folder is none. @throws input error: not readable as one. */
-async function readSet(folder: string): Promise<QuantSet | undefined> {
-  const file = path.join(folder, SET_FILE);
-  const text = await readSmallText(file, 64 << 20);
-  if (text === undefined) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw inputError(file, `is not JSON: ${error instanceof Error ? error.message : error}`);
-  }
-  const parsed = QUANT_SET.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw inputError(file, `${issue.path.join('.')}: ${issue.message}`);
 }
 
 /** The files that a set names. */
@@ -122,7 +99,8 @@ export async function publicationOf(folder: string, { include, exclude }: Select
   }
   const [included, excluded] = [matcher(include), matcher(exclude)];
   const wanted = (name: string) => (include.length === 0 || included(name)) && !excluded(name);
-  const set = await readSet(folder);
+  const isSet = (await sizeOf(path.join(folder, SET_FILE))) !== undefined;
+  const set = isSet ? await readSet(folder) : undefined;
   const named = new Map(set ? namedFiles(set).map((file) => [file.name, file]) : []);
   const names = set ? [...named.keys(), ...(await companions(folder))] : await walk(folder);
   const files: UploadFile[] = [];
@@ -173,7 +151,7 @@ export async function verified(
     const hashes = new Map<string, string>();
     await Promise.all(
       known.map(async ({ name, file, size }) => {
-        const found = await executor.run(hashFileJob, { file });
+        const found = await hashFile(file, executor);
         const expected = named.get(name)?.sha256 ?? '';
         if (found !== expected) throw changed(file, 'SHA-256', found, expected);
         hashes.set(name, found);

@@ -167,9 +167,9 @@ export async function exists(file: string): Promise<boolean> {
 /** Largest file that readSmallText reads: a token, a reference. */
 const SMALL_TEXT = 64 * 1024;
 
-/** Text of a small file; undefined where there is none, or one of more than `limit` bytes. */
-export async function readSmallText(file: string, limit = SMALL_TEXT): Promise<string | undefined> {
+/** Text of a small file; undefined where there is none. */
+export async function readSmallText(file: string): Promise<string | undefined> {
   const info = await stat(file).catch(() => undefined);
-  if (!info?.isFile() || info.size > limit) return undefined;
+  if (!info?.isFile() || info.size > SMALL_TEXT) return undefined;
   return readFile(file, 'utf8').catch(() => undefined);
 }

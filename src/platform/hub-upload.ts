@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 import type { Progress } from '../core/index.ts';
 import { BitmillError, type Executor, inlineExecutor, inputError, silentProgress } from '../core/index.ts';
 import { fileError } from './files.ts';
-import { hashFileJob } from './hash-job.ts';
+import { hashFile } from './hash-job.ts';
 import { type HubFile, isRevision, parseRepository, readRevision } from './hub-api.ts';
 import { HubError, type HubSettings, hubSettings } from './hub-request.ts';
 import { Sender } from './hub-send.ts';
@@ -143,7 +143,7 @@ async function isThere(
   const remote = there.get(name);
   if (remote?.size !== size) return false;
   if (remote.checksum === 'git-sha1') return (await gitSha1(file, size)) === remote.oid;
-  return (sha256 ?? (await executor.run(hashFileJob, { file }))) === remote.oid;
+  return (sha256 ?? (await hashFile(file, executor))) === remote.oid;
 }
 
 function bytesOf(files: readonly UploadFile[]): number {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { BitmillError, inputError, type Progress, silentProgress } from '../core/index.ts';
 import { type CheckpointFiles, CONFIG_FILE, INDEX_FILE, weightFiles } from '../hf/index.ts';
 import { folderFiles } from './checkpoint.ts';
+import { embeddedHint, embeddedModel } from './embedded.ts';
 import { exists, fileError, openFile, readSmallText } from './files.ts';
 import { type HubFile, type HubRevision, isRevision, parseRepository, readRevision } from './hub-api.ts';
 import { HubError, type HubSettings, hubSettings } from './hub-request.ts';
@@ -279,16 +280,26 @@ async function planPull(repository: string, revision: string, options: ResolveOp
 
 /**
  * Makes a model available in a folder.
- * @param name an existing folder, or `owner/name[@revision]` of a hub.
+ * @param name of an embedded model, an existing folder, or `owner/name[@revision]` of a hub.
  * @throws input error: neither a folder nor a repository id, or not a safetensors checkpoint; HubError (kind
  *   network): not reachable, refused, damaged, or offline and not in the cache; resources error: disk full.
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  const embedded = embeddedModel(name);
+  if (embedded?.type !== undefined) {
+    throw inputError(name, 'a checkpoint has no file type', `write ${embedded.name}`);
+  }
+  if (embedded) {
+    return { folder: embedded.folder, files: folderFiles(embedded.folder, embedded.name), received: 0 };
+  }
   const found = await stat(name).catch(() => undefined);
   if (found?.isDirectory()) return { folder: name, files: folderFiles(name), received: 0 };
   if (found) throw inputError(name, 'is a file; a checkpoint is a folder or a repository id owner/name');
   const id = parseRepository(name);
-  if (!id) throw inputError(name, 'no such folder, and not a repository id owner/name[@revision]');
+  if (!id) {
+    const problem = 'no such folder, and not a repository id owner/name[@revision]';
+    throw inputError(name, problem, embeddedHint(name));
+  }
   const { repository } = id;
   const revision = options.revision ?? id.revision ?? 'main';
   if (!isRevision(revision)) throw inputError(name, `"${revision}" is not a branch, a tag or a commit`);

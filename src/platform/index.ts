@@ -1,9 +1,9 @@
 /** Platform: files, threads and caches of Node, handed to everything below as plain interfaces. */
 export * from './checkpoint.ts';
+export { EMBEDDED_MODELS, type EmbeddedName, embeddedHint, embeddedModel } from './embedded.ts';
 export { allowRelaxedSimd, spawnEngineThread } from './engine-threads.ts';
 export * from './files.ts';
 export { isUrl, openGguf, openSource } from './gguf.ts';
-export { hashFileJob } from './hash-job.ts';
 export { hashFile } from './hash-job.ts';
 export { type GgufHashes, hashGguf } from './hashes.ts';
 export { type ResolvedModel, type ResolveOptions, resolveModel } from './hub.ts';
