@@ -19,6 +19,7 @@ import { defineQuantize } from './quantize.ts';
 import { defineRun } from './run.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
+import { defineUpload } from './upload.ts';
 
 export type DefineCommand = (command: Command) => void;
 
@@ -41,6 +42,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineTokenize,
   defineSplit,
   defineMerge,
+  defineUpload,
   defineBench,
   defineFormats,
   defineDemo,
