@@ -70,18 +70,18 @@ export async function runStep<R>(
   const standing = await journal.standing(id, key);
   const before = standing && result.safeParse(standing.result);
   if (standing && before?.success) {
-    progress.finish('unchanged');
+    own.finish('unchanged');
     return { key, record: standing, result: before.data };
   }
   const started = performance.now();
   try {
-    const made = await work(own);
+    const made = await work(own.progress);
     const seconds = (performance.now() - started) / 1000;
     const record = await journal.record(id, key, files(made), made, seconds);
-    progress.finish({ seconds }, note(made));
+    own.finish('done', note(made));
     return { key, record, result: made };
   } catch (error) {
-    progress.finish('failed');
+    own.finish('failed');
     throw inStep(id, error);
   }
 }

@@ -39,10 +39,9 @@ export async function measureErrors(
     else missing.push({ quant, key });
   }
   if (missing.length === 0) {
-    progress.finish('unchanged');
+    own.finish('unchanged');
     return found;
   }
-  const started = performance.now();
   const matrix = await readImportanceFile(imatrix.file);
   const compare = async (file: GgufFile, quant: QuantMade, key: string, executor: Executor) => {
     const begun = performance.now();
@@ -53,20 +52,20 @@ export async function measureErrors(
     await journal.record(`${STEP}:${quant.type}`, key, [], errors, (performance.now() - begun) / 1000);
     found.set(quant.type, errors);
   };
-  own.start('comparing', missing.length, 'files');
+  own.progress.start('comparing', missing.length, 'files');
   try {
     await withPool(context, (executor) =>
       withGguf(original.file, async (file) => {
         for (const [i, { quant, key }] of missing.entries()) {
           await compare(file, quant, key, executor);
-          own.update(i + 1, quant.type);
+          own.progress.update(i + 1, quant.type);
         }
       }),
     );
   } catch (error) {
-    progress.finish('failed');
+    own.finish('failed');
     throw inStep(STEP, error);
   }
-  progress.finish({ seconds: (performance.now() - started) / 1000 });
+  own.finish('done');
   return found;
 }

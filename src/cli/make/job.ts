@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type BitmillError, usageError } from '../../core/index.ts';
 import { fileError, isSameFile, lockFolder, workerPool } from '../../platform/index.ts';
-import { type QuantSet, type TensorErrors, WORK_FOLDER } from '../../report/index.ts';
+import { type QuantSet, type SetFile, type TensorErrors, WORK_FOLDER } from '../../report/index.ts';
 import { withGguf } from '../gguf.ts';
 import { terminalProgress } from '../terminal.ts';
 import { makeCard } from './card-step.ts';
@@ -35,6 +35,10 @@ export interface JobOutcome {
   readonly card: readonly string[];
 }
 
+function bytesOf(files: readonly SetFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /** All models of the job, measured; nothing where no text and no exam is given. */
 async function judge(
   context: MakeContext,
@@ -46,10 +50,11 @@ async function judge(
   if (!evaluation && exam === undefined) return new Map();
   const paper = exam === undefined ? undefined : await openExam(exam, inputs.exam ?? '', original.file);
   return new Measuring(context, inputs.evaluation, paper).all(
-    { id: 'original', file: original.file, identity: original.identity },
+    { id: 'original', file: original.file, identity: original.identity, bytes: bytesOf(original.files) },
     quants.map(({ type, files }) => ({
       id: type,
       file: path.join(output, files[0].name),
+      bytes: bytesOf(files),
       identity:
         files.length === 1
           ? files[0].sha256

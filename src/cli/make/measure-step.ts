@@ -6,6 +6,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { BitmillError, type Progress } from '../../core/index.ts';
 import { type KlBase, type Resamples, resample } from '../../evaluate/index.ts';
+import { availableThreads } from '../../platform/index.ts';
 import { type ExamScore, type QuantEntry, WORK_FOLDER } from '../../report/index.ts';
 import type { EngineNeeds } from '../engine.ts';
 import { figuresJson } from '../figures.ts';
@@ -33,6 +34,7 @@ export interface Subject {
   readonly file: string;
   /** SHA-256 of its files. */
   readonly identity: string;
+  readonly bytes: number;
 }
 
 export interface Judgement {
@@ -40,8 +42,14 @@ export interface Judgement {
   readonly exam?: ExamScore;
 }
 
-/** Shares of measuring and of the exam in the progress of a model. */
-export const PARTS = [0.5, 0.5];
+/** Bytes of an original whose quants are measured beside each other, on a thread each. */
+const SMALL_MODEL = 2 ** 28;
+
+/** Bytes that an engine takes beside the weights, about. */
+const WORK_BYTES = 2 ** 29;
+
+/** More models at once would only fill the memory. */
+const MOST_LANES = 8;
 
 /** One of the two things that are asked of a model. */
 interface Question<R> {
@@ -65,6 +73,7 @@ function drawOnce(): (chunks: number) => Resamples {
 
 export class Measuring {
   readonly #context: MakeContext;
+  /** All threads work on one model. */
   readonly #engines: Engines;
   readonly #paper: ExamPaper | undefined;
   /** SHA-256 of the evaluation text. */
@@ -83,18 +92,56 @@ export class Measuring {
     const judged = new Map<string, Judgement>();
     try {
       const baseKey = this.#originalKey(original);
-      judged.set(original.id, await this.#judge(original, this.#originalQuestion(original, baseKey)));
+      judged.set(
+        original.id,
+        await this.#judge(original, this.#originalQuestion(original, baseKey), this.#engines, 1),
+      );
       const open = await this.#unmeasured(quants, baseKey);
       const file = open ? path.join(this.#context.settings.output, BASE) : undefined;
-      await withBase(file, async (base) => {
-        for (const quant of quants) {
-          judged.set(quant.id, await this.#guarded(quant, this.#quantQuestion(quant, baseKey, base)));
-        }
-      });
+      await withBase(file, (base) => this.#quants(original, quants, baseKey, base, judged));
     } finally {
       await this.#engines.close();
     }
     return judged;
+  }
+
+  /**
+   * Threads wait for each other many times a token, which small models notice: theirs are measured side by side, each on
+   * a thread of its own. The numbers are the same.
+   */
+  async #quants(
+    original: Subject,
+    quants: readonly Subject[],
+    baseKey: string,
+    base: KlBase | undefined,
+    judged: Map<string, Judgement>,
+  ): Promise<void> {
+    const waiting = [...quants];
+    const count = Math.min(this.#lanes(original), quants.length);
+    if (count > 1) await this.#engines.close();
+    const lane = async (): Promise<void> => {
+      const single = { ...this.#context.settings.engine, threads: '1' };
+      const engines = count > 1 ? new Engines(single) : this.#engines;
+      try {
+        for (let quant = waiting.shift(); quant; quant = waiting.shift()) {
+          const question = this.#quantQuestion(quant, baseKey, base);
+          judged.set(quant.id, await this.#guarded(quant, question, engines, count));
+        }
+      } catch (error) {
+        waiting.length = 0;
+        throw error;
+      } finally {
+        if (count > 1) await engines.close();
+      }
+    };
+    const ended = await Promise.allSettled(Array.from({ length: count }, lane));
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
+  }
+
+  #lanes({ bytes }: Subject): number {
+    const { threads = availableThreads(), memory = Number.POSITIVE_INFINITY } = this.#context.settings;
+    if (bytes > SMALL_MODEL) return 1;
+    return Math.max(1, Math.min(threads, MOST_LANES, Math.floor(memory / (bytes + WORK_BYTES))));
   }
 
   #originalKey({ identity }: Subject): string {
@@ -194,10 +241,15 @@ export class Measuring {
     };
   }
 
-  async #guarded(quant: Subject, question: Question<Measured> | undefined): Promise<Judgement> {
+  async #guarded(
+    quant: Subject,
+    question: Question<Measured> | undefined,
+    engines: Engines,
+    lanes: number,
+  ): Promise<Judgement> {
     const { failures, progress } = this.#context;
     try {
-      return await this.#judge(quant, question);
+      return await this.#judge(quant, question, engines, lanes);
     } catch (error) {
       if (!(error instanceof BitmillError)) throw error;
       failures.push(error);
@@ -207,29 +259,27 @@ export class Measuring {
   }
 
   /** Asks what is not known yet. */
-  async #judge(subject: Subject, measure: Question<Measured> | undefined): Promise<Judgement> {
-    const { progress } = this.#context;
-    const own = progress.begin(`measure:${subject.id}`);
-    const started = performance.now();
+  async #judge(
+    subject: Subject,
+    measure: Question<Measured> | undefined,
+    engines: Engines,
+    lanes: number,
+  ): Promise<Judgement> {
+    const own = this.#context.progress.begin(`measure:${subject.id}`, lanes);
     const exam = this.#examQuestion(subject);
-    const state = { asked: 0 };
     try {
-      const known = {
-        measured: measure && (await this.#known(measure)),
-        exam: exam && (await this.#known(exam)),
-      };
-      const [askMeasure, askExam] = [known.measured ? undefined : measure, known.exam ? undefined : exam];
-      state.asked = (askMeasure ? 1 : 0) + (askExam ? 1 : 0);
-      const { measured, score } = await this.#ask(subject, askMeasure, askExam, own);
+      const measured = measure && (await this.#known(measure));
+      const score = exam && (await this.#known(exam));
+      const open = { measure: measured ? undefined : measure, exam: score ? undefined : exam };
+      const asked = await this.#ask(subject, open.measure, open.exam, engines, own.progress);
       const judgement = {
-        ...pick('measured', known.measured ?? measured),
-        ...pick('exam', known.exam ?? score),
+        ...pick('measured', measured ?? asked.measured),
+        ...pick('exam', score ?? asked.score),
       };
-      const seconds = (performance.now() - started) / 1000;
-      progress.finish(state.asked === 0 ? 'unchanged' : { seconds }, noteOf(judgement));
+      own.finish(open.measure || open.exam ? 'done' : 'unchanged', noteOf(judgement));
       return judgement;
     } catch (error) {
-      progress.finish('failed');
+      own.finish('failed');
       throw inStep(`measure ${subject.id}`, error);
     }
   }
@@ -245,16 +295,17 @@ export class Measuring {
     { file }: Subject,
     measure: Question<Measured> | undefined,
     exam: Question<ExamScore> | undefined,
+    engines: Engines,
     progress: Progress,
   ): Promise<{ measured?: Measured; score?: ExamScore }> {
     if (measure && exam && measure.needs.contextSize === exam.needs.contextSize) {
-      return this.#engines.open(file, measure.needs, async (engine) => ({
+      return engines.open(file, measure.needs, async (engine) => ({
         measured: await this.#answer(measure, engine, progress),
         score: await this.#answer(exam, engine, progress),
       }));
     }
     const one = <R>(question: Question<R>): Promise<R> =>
-      this.#engines.open(file, question.needs, (engine) => this.#answer(question, engine, progress));
+      engines.open(file, question.needs, (engine) => this.#answer(question, engine, progress));
     return {
       ...(measure ? { measured: await one(measure) } : {}),
       ...(exam ? { score: await one(exam) } : {}),

@@ -47,21 +47,21 @@ function namedInputs({ settings }: MakeContext, source: Source): Named[] {
 export async function hashInputs(context: MakeContext, source: Source): Promise<Inputs> {
   const { journal, progress } = context;
   const own = progress.begin('inputs');
-  const started = performance.now();
   const named = namedInputs(context, source);
-  own.start('hashing', named.length, 'files');
+  own.progress.start('hashing', named.length, 'files');
   let done = 0;
   const list = await Promise.all(
     named.map(async ([role, file]): Promise<SetInput> => {
       const { sha256, bytes } = await journal.fileOf(file);
-      own.update(++done, path.basename(file));
+      own.progress.update(++done, path.basename(file));
       return { role, name: path.basename(file), bytes, sha256 };
     }),
   ).catch((error: unknown) => {
+    own.finish('failed');
     throw inStep('inputs', error);
   });
   await journal.save();
-  progress.finish({ seconds: (performance.now() - started) / 1000 });
+  own.finish('done');
   const first = (wanted: SetInput['role']) => list.find(({ role }) => role === wanted)?.sha256;
   const original = list.filter(({ role }) => role === 'checkpoint').map(({ role: _, ...file }) => file);
   return {

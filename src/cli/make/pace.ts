@@ -19,11 +19,18 @@ interface Tally {
   actual: number;
 }
 
+/** A task under way: how far it is, 0 to 1, and what it took so far. */
+interface Running {
+  readonly task: PacedTask;
+  fraction: number;
+  seconds: number;
+}
+
 export class Pace {
   readonly #open = new Map<string, PacedTask>();
+  readonly #running = new Map<string, Running>();
   readonly #kinds = new Map<string, Tally>();
   readonly #all: Tally = { expected: 0, actual: 0 };
-  #current: { readonly task: PacedTask; fraction: number; seconds: number } | undefined;
 
   constructor(tasks: readonly PacedTask[]) {
     for (const task of tasks) this.#open.set(task.id, task);
@@ -32,63 +39,65 @@ export class Pace {
   begin(id: string): void {
     const task = this.#open.get(id);
     this.#open.delete(id);
-    this.#current = task && { task, fraction: 0, seconds: 0 };
+    if (task) this.#running.set(id, { task, fraction: 0, seconds: 0 });
   }
 
-  /** How far the current task is, 0 to 1, after so many seconds. */
-  advance(fraction: number, seconds: number): void {
-    if (this.#current) Object.assign(this.#current, { fraction, seconds });
+  /** @param seconds of the whole machine: where tasks run beside each other, each takes its share. */
+  advance(id: string, fraction: number, seconds: number): void {
+    const running = this.#running.get(id);
+    if (running) Object.assign(running, { fraction, seconds });
   }
 
-  /** @param seconds undefined: there was nothing to do, so it says nothing of others. */
-  finish(seconds: number | undefined): void {
-    if (!this.#current) return;
-    const { task } = this.#current;
-    this.#current = undefined;
-    if (seconds !== undefined) this.#add(task, task.expected, seconds);
+  /** @param seconds as in `advance`; undefined: there was nothing to do, so it says nothing of others. */
+  finish(id: string, seconds: number | undefined): void {
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    if (!running || seconds === undefined) return;
+    const { kind, expected } = running.task;
+    const own = this.#kinds.get(kind) ?? { expected: 0, actual: 0 };
+    this.#kinds.set(kind, own);
+    for (const tally of [own, this.#all]) {
+      tally.expected += expected;
+      tally.actual += seconds;
+    }
   }
 
   /** Share of the whole job that is done, 0 to 1. */
   get done(): number {
-    const spent = this.#all.actual + (this.#current?.seconds ?? 0);
+    const spent = [...this.#running.values()].reduce((sum, { seconds }) => sum + seconds, this.#all.actual);
     const left = this.secondsLeft;
     return spent + left > 0 ? spent / (spent + left) : 1;
   }
 
   get secondsLeft(): number {
-    const current = this.#current;
-    const rest = current
-      ? (1 - current.fraction) * current.task.expected * this.#factor(current.task.kind)
-      : 0;
-    return [...this.#open.values()].reduce(
+    const rest = [...this.#running.values()].map(({ task, fraction }) => ({
+      kind: task.kind,
+      expected: (1 - fraction) * task.expected,
+    }));
+    return [...rest, ...this.#open.values()].reduce(
       (sum, { kind, expected }) => sum + expected * this.#factor(kind),
-      rest,
+      0,
     );
   }
 
-  #add({ kind }: PacedTask, expected: number, actual: number): void {
-    const own = this.#kinds.get(kind) ?? { expected: 0, actual: 0 };
-    this.#kinds.set(kind, own);
-    for (const tally of [own, this.#all]) {
-      tally.expected += expected;
-      tally.actual += actual;
-    }
-  }
-
-  /** What a second of expectation takes here. */
+  /** What a second of expectation takes here: by tasks of the kind, and as long as these say little, by all. */
   #factor(kind: string): number {
-    const current = this.#current;
-    const running = current
-      ? { expected: current.fraction * current.task.expected, actual: current.seconds }
-      : { expected: 0, actual: 0 };
-    const overall = ratio(this.#all, running, 1);
+    const running = [...this.#running.values()];
     const own = this.#kinds.get(kind) ?? { expected: 0, actual: 0 };
-    return current?.task.kind === kind ? ratio(own, running, overall) : ratio(own, undefined, overall);
+    const overall = ratio(this.#all, running, 1);
+    return ratio(
+      own,
+      running.filter(({ task }) => task.kind === kind),
+      overall,
+    );
   }
 }
 
-function ratio(tally: Tally, running: Tally | undefined, before: number): number {
-  const actual = tally.actual + (running?.actual ?? 0);
-  const expected = tally.expected + (running?.expected ?? 0);
+function ratio(tally: Tally, running: readonly Running[], before: number): number {
+  const actual = running.reduce((sum, { seconds }) => sum + seconds, tally.actual);
+  const expected = running.reduce(
+    (sum, { task, fraction }) => sum + fraction * task.expected,
+    tally.expected,
+  );
   return (actual + TRUST * before) / (expected + TRUST);
 }

@@ -13,8 +13,15 @@ export interface Task extends PacedTask {
   readonly parts?: readonly number[];
 }
 
-/** How a task ended: what it took, or why it took nothing. */
-export type Ending = { readonly seconds: number } | 'unchanged' | 'failed';
+/** How a task ended; `unchanged`: there was nothing to do. */
+export type Ending = 'done' | 'unchanged' | 'failed';
+
+/** A task under way. */
+export interface RunningTask {
+  readonly progress: Progress;
+  /** @param note a few words on the result. */
+  finish(how: Ending, note?: string): void;
+}
 
 function titleOf({ stage, item }: Task): string {
   return item === undefined ? stage : `${stage} ${item}`;
@@ -67,8 +74,6 @@ export class JobProgress {
   readonly #quiet: boolean;
   readonly #bar: Bar | undefined;
   readonly #now: () => number;
-  #current: { readonly task: Task; readonly started: number; note: string } | undefined;
-
   /** @param tasks all that the job may do, in order. */
   constructor(tasks: readonly Task[], settings: JobSettings) {
     const { quiet, stream = process.stderr, now = () => performance.now() } = settings;
@@ -81,40 +86,42 @@ export class JobProgress {
     this.#now = now;
   }
 
-  /** Starts a task. @returns where it tells its progress; each `start` is its next part. */
-  begin(id: string): Progress {
+  /**
+   * Starts a task; each `start` of its progress is its next part.
+   * @param lanes tasks that run beside each other.
+   */
+  begin(id: string, lanes = 1): RunningTask {
     const task = this.#tasks.find((one) => one.id === id);
     if (!task) throw new Error(`${id} is not a task of the job`);
-    this.#current = { task, started: this.#now(), note: '' };
+    const started = this.#now();
     this.#pace.begin(id);
-    this.#draw();
+    this.#draw(task, '');
     const { parts = [1] } = task;
     let [part, total] = [-1, 0];
     const share = (upTo: number) => parts.slice(0, upTo).reduce((sum, one) => sum + one, 0);
     return {
-      start: (_label, amount) => {
-        part = Math.min(part + 1, parts.length - 1);
-        total = amount;
+      progress: {
+        start: (_label, amount) => {
+          part = Math.min(part + 1, parts.length - 1);
+          total = amount;
+        },
+        update: (done, note = '') => {
+          const within = total > 0 ? Math.min(1, done / total) : 0;
+          const fraction = share(Math.max(0, part)) + parts[Math.max(0, part)] * within;
+          this.#pace.advance(id, fraction, (this.#now() - started) / 1000 / lanes);
+          this.#draw(task, note);
+        },
+        stop: () => {},
+        warn: (message) => this.warn(message),
       },
-      update: (done, note = '') => {
-        const within = total > 0 ? Math.min(1, done / total) : 0;
-        this.#advance(task, share(Math.max(0, part)) + parts[Math.max(0, part)] * within, note);
+      finish: (how, note = '') => {
+        const seconds = (this.#now() - started) / 1000;
+        this.#pace.finish(id, how === 'done' ? seconds / lanes : undefined);
+        if (this.#bar || this.#quiet) return;
+        const words = [titleOf(task), how === 'done' ? `${seconds.toFixed(1)} s` : how, note];
+        this.#stream.write(`${words.filter((text) => text !== '').join('  ')}\n`);
       },
-      stop: () => {},
-      warn: (message) => this.warn(message),
     };
-  }
-
-  /** @param note a few words on the result. */
-  finish(ending: Ending, note = ''): void {
-    if (!this.#current) return;
-    const { task } = this.#current;
-    const seconds = typeof ending === 'object' ? ending.seconds : undefined;
-    this.#pace.finish(seconds);
-    this.#current = undefined;
-    const word = seconds === undefined ? String(ending) : `${seconds.toFixed(1)} s`;
-    if (this.#bar || this.#quiet) return;
-    this.#stream.write(`${[titleOf(task), word, note].filter((text) => text !== '').join('  ')}\n`);
   }
 
   warn(message: string): void {
@@ -130,16 +137,8 @@ export class JobProgress {
     else this.#stream.write(text);
   }
 
-  #advance(task: Task, fraction: number, note: string): void {
-    if (this.#current?.task !== task) return;
-    this.#current.note = note;
-    this.#pace.advance(fraction, (this.#now() - this.#current.started) / 1000);
-    this.#draw();
-  }
-
-  #draw(): void {
-    if (!this.#bar || !this.#current) return;
-    const { task, note } = this.#current;
+  #draw(task: Task, note: string): void {
+    if (!this.#bar) return;
     const { done, secondsLeft } = this.#pace;
     this.#bar.draw(done, {
       place: `${this.#stages.indexOf(task.stage) + 1}/${this.#stages.length}`,

@@ -88,7 +88,8 @@ async function quantize(
         ? (await journal.fileOf(path.join(output, name))).sha256
         : workspace.hash(name, which),
   });
-  const progress = context.progress.begin(STEP);
+  const own = context.progress.begin(STEP);
+  const { progress } = own;
   for (const note of plan.notes) progress.warn(note);
   const started = performance.now();
   try {
@@ -102,9 +103,9 @@ async function quantize(
     const seconds = (performance.now() - started) / 1000;
     for (const { name, sha256: hash } of result.files) await journal.remember(path.join(output, name), hash);
     await journal.record(STEP, '', [], null, seconds);
-    context.progress.finish({ seconds }, `${result.files.length} files`);
+    own.finish('done', `${result.files.length} files`);
   } catch (error) {
-    context.progress.finish('failed');
+    own.finish('failed');
     throw inStep(STEP, error);
   }
 }
@@ -146,8 +147,7 @@ export async function makeQuants(
     });
     const found = await Promise.all(types.map(({ type, key }) => standing(context, type, key)));
     if (found.every((record) => record !== undefined)) {
-      context.progress.begin(STEP);
-      context.progress.finish('unchanged');
+      context.progress.begin(STEP).finish('unchanged');
     } else {
       // Always the whole plan, so that its journal serves however often it is cut off; what stands is left alone.
       await protect((signal) => quantize(context, plan, original, signal));
