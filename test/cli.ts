@@ -10,9 +10,11 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-export function bitmill(args: readonly string[], env: NodeJS.ProcessEnv = {}): CliResult {
+/** @param input what stdin has; empty by default. */
+export function bitmill(args: readonly string[], env: NodeJS.ProcessEnv = {}, input = ''): CliResult {
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], {
     encoding: 'utf8',
+    input,
     env: { ...process.env, ...env },
     maxBuffer: 1 << 28,
   });

@@ -14,8 +14,8 @@ const LARGE = 1000;
 export interface HubFaults {
   /** Status for every request, with x-error-code. */
   refuse?: { status: number; code: string };
-  /** Status of the next n requests. */
-  passing?: { status: number; times: number };
+  /** Status of the next n requests, and what Retry-After says. */
+  passing?: { status: number; times: number; after?: string };
   /** Connections that are cut after so many bytes of an answer that is longer. */
   cut?: { after: number; times: number };
   /** Bytes that differ from the listing's checksums. */
@@ -133,12 +133,14 @@ export async function startHub(
     const json = (value: unknown, headers = {}) => {
       response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
     };
-    const fail = (status: number, code: string) => response.writeHead(status, { 'x-error-code': code }).end();
+    const fail = (status: number, code: string, headers = {}) =>
+      response.writeHead(status, { 'x-error-code': code, ...headers }).end();
     const url = new URL(request.url ?? '', 'http://hub');
     if (faults.deaf) return;
     if (faults.passing && faults.passing.times > 0) {
       faults.passing.times--;
-      return fail(faults.passing.status, 'Busy');
+      const { status, after } = faults.passing;
+      return fail(status, 'Busy', after === undefined ? {} : { 'retry-after': after });
     }
     if (faults.refuse) return fail(faults.refuse.status, faults.refuse.code);
     const api = `/api/models/${repository}`;

@@ -233,6 +233,29 @@ describe('interruptions', () => {
   });
 });
 
+describe('Retry-After', () => {
+  test('of 429 and 503 is waited for: seconds, or a date', async () => {
+    for (const [status, after] of [
+      [429, '1'],
+      [503, new Date(Date.now() + 3000).toUTCString()],
+    ] as const) {
+      hub.faults.passing = { status, times: 1, after };
+      const started = Date.now();
+      await pull({ cacheFolder: path.join(cache, String(status)) });
+      // A date has whole seconds, so up to one of the three is lost.
+      expect(Date.now() - started).toBeGreaterThan(990);
+    }
+  });
+
+  test('of more than the bound ends the work, and is told', async () => {
+    hub.faults.passing = { status: 429, times: 1, after: '301' };
+    await expect(pull()).rejects.toMatchObject({
+      kind: 'network',
+      message: expect.stringMatching(/answers 429 \(Busy\) and asks to wait 301 s$/),
+    });
+  });
+});
+
 describe('wrong bytes', () => {
   for (const name of ['model-2.safetensors', 'config.json']) {
     test(`in ${name} are detected and removed`, async () => {

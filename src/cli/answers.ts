@@ -1,4 +1,5 @@
 /** A model's answer to one prompt, told as it comes, with what it took. */
+import { setImmediate } from 'node:timers/promises';
 import type { GeneratedToken, GenerationEnd } from '../generate/index.ts';
 
 export interface Answer<End extends GenerationEnd> {
@@ -30,6 +31,8 @@ export async function answer<End extends GenerationEnd>(
     if (first === started) first = performance.now();
     texts.push(value.text);
     show(value.text);
+    // A backend that never waits would keep the keyboard from being heard.
+    await setImmediate();
     if (!done) continue;
     const [prompt, rest] = [first - started, performance.now() - first].map((ms) => ms / 1000);
     return { text: texts.join(''), end: value, seconds: [prompt, rest] };

@@ -16,6 +16,7 @@ import {
   renderSvg,
   type SetPicture,
   setPictures,
+  svgWidth,
 } from '../report/index.ts';
 import { readImportanceFile } from './imatrix-files.ts';
 import { writeOutput } from './output.ts';
@@ -63,26 +64,33 @@ async function oldCard(file: string): Promise<string | undefined> {
   });
 }
 
-/** File name -> bytes of all pictures; all are drawn before the first is written. */
-async function drawAll(pictures: readonly SetPicture[]): Promise<Map<string, Uint8Array>> {
+/** Pictures as the card shows them, and the bytes of their files by name. */
+interface Drawn {
+  readonly pictures: readonly CardPicture[];
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** All pictures are drawn before the first is written. */
+async function drawAll(pictures: readonly SetPicture[]): Promise<Drawn> {
   const files = new Map<string, Uint8Array>();
-  if (pictures.length === 0) return files;
+  const shown: CardPicture[] = [];
+  if (pictures.length === 0) return { pictures: shown, files };
   const parts = await pngParts();
   const encoder = new TextEncoder();
-  for (const { name, spec } of pictures) {
+  for (const { spec, ...picture } of pictures) {
+    const { name } = picture;
     const light = await renderSvg(spec('light'), 'light');
     files.set(pictureFile(name, 'light'), encoder.encode(light));
     files.set(pictureFile(name, 'dark'), encoder.encode(await renderSvg(spec('dark'), 'dark')));
     files.set(pictureFile(name, 'png'), await renderPng(light, parts));
+    const width = svgWidth(light);
+    shown.push(width === undefined ? picture : { ...picture, width });
   }
-  return files;
+  return { pictures: shown, files };
 }
 
 /** Drawn pictures; undefined, with a warning, where the packages that draw are not installed. */
-async function drawn(
-  pictures: readonly SetPicture[],
-  warn: Warn,
-): Promise<Map<string, Uint8Array> | undefined> {
+async function drawn(pictures: readonly SetPicture[], warn: Warn): Promise<Drawn | undefined> {
   try {
     return await drawAll(pictures);
   } catch (error) {
@@ -119,9 +127,9 @@ export async function writeCard(folder: string, set: QuantSet, warn: Warn): Prom
   const card = path.join(folder, CARD);
   const kept = keptOf(await oldCard(card));
   const pictures = setPictures(set, await matrixOf(folder, set, warn));
-  const files = await drawn(pictures, warn);
-  const shown: readonly CardPicture[] = files ? pictures : [];
-  const written = files ? await writePictures(folder, files) : [];
-  await writeBytes(card, new TextEncoder().encode(cardText(set, { pictures: shown, kept })));
+  const made = await drawn(pictures, warn);
+  const written = made ? await writePictures(folder, made.files) : [];
+  const text = cardText(set, { pictures: made?.pictures ?? [], kept });
+  await writeBytes(card, new TextEncoder().encode(text));
   return { card: CARD, pictures: written };
 }

@@ -3,9 +3,16 @@ import path from 'node:path';
 import { type GgufFile, parseShardName } from '../gguf/index.ts';
 import { openGguf } from '../platform/index.ts';
 
-/** Opens a file, hands it to `use` and closes it, whatever happens. */
+/** Opens a file, an address or an embedded model by its name. */
+export async function openModel(name: string): Promise<GgufFile> {
+  // What makes embedded models opens GGUF files itself, and few commands need it.
+  const { ggufPath } = await import('./embedded.ts');
+  return openGguf(await ggufPath(name, 'quant'));
+}
+
+/** Opens a file (as `openModel`), hands it to `use` and closes it, whatever happens. */
 export async function withGguf<T>(name: string, use: (file: GgufFile) => Promise<T>): Promise<T> {
-  const file = await openGguf(name);
+  const file = await openModel(name);
   try {
     return await use(file);
   } finally {

@@ -14,11 +14,9 @@ function buildProgram(): Command {
     // What follows the name of a command, or of a command of a command, is its own.
     .enablePositionalOptions()
     .exitOverride();
-  const run = async (args: readonly string[]) =>
-    void (await buildProgram().parseAsync(args, { from: 'user' }));
   for (const define of COMMANDS) {
     const command = new Command().exitOverride();
-    define(command, run);
+    define(command);
     program.addCommand(command.copyInheritedSettings(program));
   }
   return program;

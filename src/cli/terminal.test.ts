@@ -1,7 +1,7 @@
 /** Progress and sizes on a terminal. */
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { amountText, terminalProgress } from './terminal.ts';
+import { amountText, jsonText, terminalProgress, withoutControls } from './terminal.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -46,4 +46,15 @@ test('work of less than two seconds, and work without a terminal, shows no bar',
 
 test('amounts that are no bytes are counted', () => {
   expect(amountText(3, 27, 'files')).toBe('3 of 27 files');
+});
+
+test('nothing but text, tabs and line breaks of a model reaches a terminal', () => {
+  const hostile = '\u001b]0;title\u0007\u001b[2Ja\r\nb\tc\u009b31m\u0008\u007f\u0000é😀';
+  expect(withoutControls(hostile)).toBe(']0;title[2Ja\nb\tc31mé😀');
+});
+
+test('JSON escapes every control character', () => {
+  const value = { text: '\u001b[2J\u009b2J\u007fé' };
+  expect(jsonText(value)).toBe('{"text":"\\u001b[2J\\u009b2J\\u007fé"}');
+  expect(JSON.parse(jsonText(value))).toEqual(value);
 });

@@ -103,7 +103,15 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
     .join('\n');
 }
 
+/** JSON with all control characters escaped, also those above ASCII, which terminals obey and JSON allows. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
+}
+
 /** Prints a result on stdout as JSON, one object. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${jsonText(value, 2)}\n`);
 }

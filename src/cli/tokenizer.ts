@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { inputError } from '../core/index.ts';
 import { type CheckpointFiles, parseJson } from '../hf/index.ts';
-import { folderFiles, isFolder } from '../platform/index.ts';
+import { embeddedModel, folderFiles, isFolder } from '../platform/index.ts';
 import { type Tokenizer, tokenizerFromJson, tokenizerOf } from '../text/index.ts';
 import { withGguf } from './gguf.ts';
 
@@ -29,7 +29,7 @@ async function fromFolder(folder: string, file: string): Promise<Tokenizer> {
  * @throws input error: nothing there, or nothing that is known here.
  */
 export async function loadTokenizer(name: string): Promise<Tokenizer> {
-  if (await isFolder(name)) return fromFolder(name, 'tokenizer.json');
+  if (!embeddedModel(name) && (await isFolder(name))) return fromFolder(name, 'tokenizer.json');
   if (name.endsWith('.json')) return fromFolder(path.dirname(name), path.basename(name));
   return withGguf(name, async (file) => tokenizerOf(file));
 }

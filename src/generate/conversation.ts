@@ -8,8 +8,8 @@ import { PrefixSession, type Sequence } from './prefix.ts';
 const PROMPT_STEP = 128;
 
 export interface AnswerOptions extends Omit<GenerationOptions, 'held'> {
-  /** Hears how many tokens of the prompt are done, of those that are not held already. */
-  readonly onPrompt?: (done: number, total: number) => void;
+  /** Hears how many tokens of the prompt are done, of those that are not held already; is waited for. */
+  readonly onPrompt?: (done: number, total: number) => void | Promise<void>;
 }
 
 export interface AnswerEnd extends GenerationEnd {
@@ -55,8 +55,8 @@ export class Conversation {
     const counts = { promptTokens: ids.length, reusedTokens };
     let at = reusedTokens;
     for (; ids.length - at > PROMPT_STEP; at += PROMPT_STEP) {
+      await onPrompt?.(at - reusedTokens, ids.length - reusedTokens);
       if (options.signal?.aborted) return { reason: 'aborted', tokens: 0, text: '', ...counts };
-      onPrompt?.(at - reusedTokens, ids.length - reusedTokens);
       await this.#session.feed(ids.slice(at, at + PROMPT_STEP));
     }
     const generation = { ...rest, held: ids.subarray(0, at) };

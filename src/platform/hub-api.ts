@@ -1,29 +1,10 @@
-/**
- * What a Hugging Face hub says about a repository, and requests to it: the token goes to the hub's own origin
- * only, passing faults are tried again, and every refusal becomes one error that says what to do.
- */
-import { homedir } from 'node:os';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+/** What a Hugging Face hub says about a repository: names, the commit of a revision, its files. */
 import { BitmillError } from '../core/index.ts';
-import { readSmallText } from './files.ts';
-
-export interface HubSettings {
-  /** Origin of the hub, without a slash at the end. */
-  readonly endpoint: string;
-  readonly token: string | undefined;
-  /** Use the cache alone. */
-  readonly offline: boolean;
-  /** How often a passing fault (connection lost, 5xx, 429, silence) is tried again without progress. */
-  readonly retries: number;
-  /** Wait before the first retry; doubles each time. */
-  readonly retryMs: number;
-  /** A transfer without a byte for so long counts as lost; so does a question not answered whole. */
-  readonly stallMs: number;
-}
+import { HubError, type HubSettings, requestOnce, withRetries } from './hub-request.ts';
 
 /** A file of a repository's revision. */
 export interface HubFile {
+  /** Of a file in a folder with `/`, where folders are listed. */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
@@ -35,135 +16,39 @@ export interface HubFile {
 export interface HubRevision {
   readonly commit: string;
   readonly files: ReadonlyMap<string, HubFile>;
+  readonly isPrivate: boolean;
 }
-
-/** The hub cannot be reached, refuses, or answers nonsense (exit code 4). */
-export class HubError extends BitmillError {
-  /** Trying again may help. */
-  readonly passing: boolean;
-  /** There was an answer at all. */
-  readonly reached: boolean;
-
-  constructor(
-    message: string,
-    options: { hint?: string; cause?: unknown; passing?: boolean; reached?: boolean } = {},
-  ) {
-    super('network', message, options);
-    this.name = 'HubError';
-    this.passing = options.passing ?? false;
-    this.reached = options.reached ?? true;
-  }
-}
-
-/** Statuses after which the same request may succeed. */
-const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
-
-/** Connection errors that no retry mends. */
-const FINAL_CODES = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT']);
 
 /** Most requests for one listing (1000 files each): a hub that never ends its list is cut off. */
 const MAX_PAGES = 100;
 
-const TRUE = /^(1|on|yes|true)$/i;
+const REPOSITORY = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*)(?:@(.+))?$/;
+const REVISION = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/;
 
-/** Settings from the environment, as huggingface_hub reads it: HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_OFFLINE. */
-export async function hubSettings(
-  overrides: Partial<HubSettings> = {},
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<HubSettings> {
-  const home =
-    env['HF_HOME'] ?? path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'huggingface');
-  const token = env['HF_TOKEN'] ?? (await readSmallText(env['HF_TOKEN_PATH'] ?? path.join(home, 'token')));
-  return {
-    endpoint: (env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, ''),
-    token: token?.trim() || undefined,
-    offline: TRUE.test(env['HF_HUB_OFFLINE'] ?? ''),
-    retries: 4,
-    retryMs: 1000,
-    stallMs: 60_000,
-    ...overrides,
-  };
+/** `owner/name[@revision]` in its parts; undefined for what is no repository id. */
+export function parseRepository(name: string): { repository: string; revision?: string } | undefined {
+  const [, repository, revision] = REPOSITORY.exec(name) ?? [];
+  if (!repository || repository.includes('..') || repository.includes('--')) return undefined;
+  return { repository, ...(revision === undefined ? {} : { revision }) };
 }
 
-function refusal(what: string, response: Response, settings: HubSettings): HubError {
-  const { status } = response;
-  const code = response.headers.get('x-error-code');
-  const said = response.headers.get('x-error-message') ?? code ?? response.statusText;
-  const message = `${what}: ${new URL(response.url).host} answers ${status}${said ? ` (${said})` : ''}`;
-  if (status === 401 || status === 403) {
-    const hint = settings.token
-      ? 'The repository is gated, private or misspelt: accept its terms on its page with the account of your token, and check that the token may read it.'
-      : 'The repository is gated, private or misspelt: accept its terms on its page, then set HF_TOKEN to a token that may read it.';
-    return new HubError(message, { hint });
-  }
-  if (status === 404) {
-    return new HubError(message, {
-      hint: 'Check the spelling of the repository (owner/name) and the revision.',
-    });
-  }
-  return new HubError(message, { passing: PASSING.has(status) });
+/** Whether a text can be a branch, a tag or a commit. */
+export function isRevision(name: string): boolean {
+  return REVISION.test(name);
 }
 
-function unreachable(what: string, error: unknown): HubError {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const reason = cause instanceof Error ? cause.message || code : String(cause);
-  return new HubError(`${what}: no connection to the hub: ${reason || code}`, {
-    hint: 'Check the network and HF_ENDPOINT; what was received so far is kept, and the same command continues.',
-    cause: error,
-    passing: !FINAL_CODES.has(code),
-    reached: false,
-  });
-}
-
-/** One request. @throws HubError unless the answer is a success. */
-export async function requestOnce(
-  settings: HubSettings,
-  what: string,
-  url: string,
-  init: RequestInit = {},
-): Promise<Response> {
-  const headers = new Headers(init.headers);
-  headers.delete('authorization');
-  headers.set('accept-encoding', 'identity');
-  if (settings.token && new URL(url).origin === new URL(settings.endpoint).origin) {
-    headers.set('authorization', `Bearer ${settings.token}`);
-  }
-  let response: Response;
-  try {
-    response = await fetch(url, { ...init, headers });
-  } catch (error) {
-    throw unreachable(what, error);
-  }
-  if (response.ok) return response;
-  await response.body?.cancel().catch(() => {});
-  throw refusal(what, response, settings);
-}
-
-/** Runs `attempt` again after passing faults, with growing waits; `progressed` forgives the faults so far. */
-export async function withRetries<T>(
-  settings: HubSettings,
-  attempt: () => Promise<T>,
-  progressed: () => boolean = () => false,
-): Promise<T> {
-  for (let faults = 0; ; ) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!(error instanceof HubError) || !error.passing) throw error;
-      faults = progressed() ? 1 : faults + 1;
-      if (faults > settings.retries) throw error;
-      await sleep(settings.retryMs * 2 ** (faults - 1));
-    }
-  }
+function isFileName(name: unknown): boolean {
+  return typeof name === 'string' && !/[/\\\0]/.test(name) && !/^\.{0,2}$/.test(name);
 }
 
 /** One entry of the hub's listing, checked; undefined for folders. */
 function readEntry(
   what: string,
   entry: { type: string; path: string; size: number; oid?: string; lfs?: { oid: string; size: number } },
+  folders: boolean,
 ): HubFile | undefined {
-  if (typeof entry.path !== 'string' || /[/\\\0]/.test(entry.path) || /^\.{0,2}$/.test(entry.path)) {
+  const names = typeof entry.path === 'string' && folders ? entry.path.split('/') : [entry.path];
+  if (!names.every(isFileName)) {
     throw new HubError(`${what}: the hub lists ${JSON.stringify(entry.path)}, which is not a file name`);
   }
   if (entry.type !== 'file') return undefined;
@@ -184,12 +69,14 @@ function readEntry(
 /**
  * The commit that a revision names and the files in the repository's top folder.
  * @param revision branch, tag or commit.
+ * @param folders also the files in folders.
  * @throws HubError: not reachable, no such repository, gated, or an answer that makes no sense.
  */
 export async function readRevision(
   settings: HubSettings,
   repository: string,
   revision: string,
+  folders = false,
 ): Promise<HubRevision> {
   const { listFiles, modelInfo } = await import('@huggingface/hub');
   const what = `${repository}@${revision}`;
@@ -212,11 +99,12 @@ export async function readRevision(
     });
     const commit = info.sha;
     if (!/^[0-9a-f]{40}$/.test(commit)) throw new HubError(`${what}: the hub gives "${commit}" as commit`);
-    for await (const entry of listFiles({ repo: repository, revision: commit, hubUrl, fetch: throughUs })) {
-      const file = readEntry(what, entry);
+    const repo = { repo: repository, revision: commit, recursive: folders, hubUrl, fetch: throughUs };
+    for await (const entry of listFiles(repo)) {
+      const file = readEntry(what, entry, folders);
       if (file) files.set(file.name, file);
     }
-    return { commit, files };
+    return { commit, files, isPrivate: info.private === true };
   } catch (error) {
     if (error instanceof BitmillError) throw error;
     const reason = error instanceof Error ? error.message : String(error);

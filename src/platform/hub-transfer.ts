@@ -6,7 +6,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { BitmillError } from '../core/index.ts';
 import { exists, fileError } from './files.ts';
-import { HubError, type HubFile, type HubSettings, requestOnce, withRetries } from './hub-api.ts';
+import type { HubFile } from './hub-api.ts';
+import { HubError, type HubSettings, requestOnce, withRetries } from './hub-request.ts';
 
 export const INCOMPLETE = '.incomplete';
 
@@ -171,7 +172,7 @@ export async function receiveBlob(
       async () => {
         if (partial.position < file.size) await receive(settings, source, partial, onBytes);
       },
-      progressed,
+      { progressed },
     );
   } finally {
     await partial.close();

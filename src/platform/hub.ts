@@ -7,15 +7,10 @@ import path from 'node:path';
 import { BitmillError, inputError, type Progress, silentProgress } from '../core/index.ts';
 import { type CheckpointFiles, CONFIG_FILE, INDEX_FILE, weightFiles } from '../hf/index.ts';
 import { folderFiles } from './checkpoint.ts';
+import { embeddedHint, embeddedModel } from './embedded.ts';
 import { exists, fileError, openFile, readSmallText } from './files.ts';
-import {
-  HubError,
-  type HubFile,
-  type HubRevision,
-  type HubSettings,
-  hubSettings,
-  readRevision,
-} from './hub-api.ts';
+import { type HubFile, type HubRevision, isRevision, parseRepository, readRevision } from './hub-api.ts';
+import { HubError, type HubSettings, hubSettings } from './hub-request.ts';
 import { INCOMPLETE, receiveBlob } from './hub-transfer.ts';
 
 /** What is received beside the weights, where it is there. Pickles never are. */
@@ -41,8 +36,6 @@ const SMALL_FILES = [
 /** Files received at a time. */
 const PARALLEL = 4;
 
-const REPOSITORY = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*)(?:@(.+))?$/;
-const REVISION = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
 export interface ResolveOptions extends Partial<HubSettings> {
@@ -287,20 +280,29 @@ async function planPull(repository: string, revision: string, options: ResolveOp
 
 /**
  * Makes a model available in a folder.
- * @param name an existing folder, or `owner/name[@revision]` of a hub.
+ * @param name of an embedded model, an existing folder, or `owner/name[@revision]` of a hub.
  * @throws input error: neither a folder nor a repository id, or not a safetensors checkpoint; HubError (kind
  *   network): not reachable, refused, damaged, or offline and not in the cache; resources error: disk full.
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  const embedded = embeddedModel(name);
+  if (embedded?.type !== undefined) {
+    throw inputError(name, 'a checkpoint has no file type', `write ${embedded.name}`);
+  }
+  if (embedded) {
+    return { folder: embedded.folder, files: folderFiles(embedded.folder, embedded.name), received: 0 };
+  }
   const found = await stat(name).catch(() => undefined);
   if (found?.isDirectory()) return { folder: name, files: folderFiles(name), received: 0 };
   if (found) throw inputError(name, 'is a file; a checkpoint is a folder or a repository id owner/name');
-  const [, repository, suffix] = REPOSITORY.exec(name) ?? [];
-  if (!repository || repository.includes('..') || repository.includes('--')) {
-    throw inputError(name, 'no such folder, and not a repository id owner/name[@revision]');
+  const id = parseRepository(name);
+  if (!id) {
+    const problem = 'no such folder, and not a repository id owner/name[@revision]';
+    throw inputError(name, problem, embeddedHint(name));
   }
-  const revision = options.revision ?? suffix ?? 'main';
-  if (!REVISION.test(revision)) throw inputError(name, `"${revision}" is not a branch, a tag or a commit`);
+  const { repository } = id;
+  const revision = options.revision ?? id.revision ?? 'main';
+  if (!isRevision(revision)) throw inputError(name, `"${revision}" is not a branch, a tag or a commit`);
   const pull = await planPull(repository, revision, options);
   return pull.settings.offline ? offlineModel(pull) : onlineModel(pull);
 }

@@ -11,6 +11,14 @@ export interface CardPicture {
   readonly alt: string;
   /** A sentence under it. */
   readonly caption: string;
+  /** Of the SVG, in pixels: the PNG has more, for dense screens. */
+  readonly width?: number;
+}
+
+/** Width of an SVG in whole pixels; undefined where it does not say. */
+export function svgWidth(svg: string): number | undefined {
+  const width = /^<svg[^>]*? width="([\d.]+)"/.exec(svg)?.[1];
+  return width === undefined ? undefined : Math.round(Number(width));
 }
 
 export type PictureFile = 'light' | 'dark' | 'png';
@@ -20,12 +28,12 @@ export function pictureFile(name: string, file: PictureFile): string {
 }
 
 /** The picture leads to its SVG. An empty line in an HTML block would end it. */
-export function pictureElement({ name, alt, caption }: CardPicture): string {
+export function pictureElement({ name, alt, caption, width }: CardPicture): string {
   const target = (file: PictureFile): string => `${PICTURE_FOLDER}/${pictureFile(name, file)}`;
   return [
     `<a href="${target('light')}"><picture>`,
     `  <source media="(prefers-color-scheme: dark)" srcset="${target('dark')}">`,
-    `  <img alt="${attribute(alt)}" src="${target('png')}" width="860">`,
+    `  <img alt="${attribute(alt)}" src="${target('png')}"${width === undefined ? '' : ` width="${width}"`}>`,
     '</picture></a>',
     '',
     caption,

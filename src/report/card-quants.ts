@@ -78,7 +78,7 @@ function wordsOf(loss: Loss | undefined, losses: readonly Loss[]): string {
   if (!loss) return '';
   const better = beatenBy(loss, losses);
   const beaten = better ? `; ${plain(better.quant.type)} is smaller and closer` : '';
-  return `${gradeOf(loss).name}${beaten}`;
+  return `${unbroken(gradeOf(loss).name)}${beaten}`;
 }
 
 function rowsOf(set: QuantSet): Row[] {
@@ -206,7 +206,10 @@ export function runSection(set: QuantSet): string[] {
   if (!quant) return [];
   const file = shellWord(quant.files[0].name);
   const { context } = assumptions(set);
-  const prompt = set.model.chatExample === undefined ? " -no-cnv -p 'Once upon a time'" : '';
+  const [prompt, raw] =
+    set.model.chatExample === undefined
+      ? [" -no-cnv -p 'Once upon a time'", " --raw -p 'Once upon a time'"]
+      : ['', " -p 'What can you do?'"];
   const shards = quant.files.length > 1 ? ' (in shards: name the first, all must lie in one folder)' : '';
   return [
     '## Running it',
@@ -216,7 +219,8 @@ export function runSection(set: QuantSet): string[] {
         '# llama.cpp',
         `llama-cli -m ${file} -c ${context}${prompt}`,
         '',
-        '# bitmill: tokens a second on this machine; perplexity on a text of yours',
+        '# bitmill: an answer; tokens a second on this machine; perplexity on a text of yours',
+        `bitmill run -m ${file}${raw}`,
         `bitmill bench -m ${file}`,
         `bitmill perplexity -m ${file} -f TEXT`,
       ].join('\n'),

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { cardText } from './card.ts';
 import { keptOf } from './notes.ts';
+import { short, withError } from './numbers.ts';
 import type { QuantSet } from './quant-set.ts';
 import { digits, testSet } from './set.cases.ts';
 
@@ -310,4 +311,12 @@ test('a set in shards names the first of them, and lists the hash of each', () =
   expect(card).toContain('llama-cli -m m-00001-of-00002.gguf -c 4096');
   expect(card).toContain(`\n${digits(1)}  m-00002-of-00002.gguf\n`);
   expect(card).toContain('SHA-256 of 4 files');
+});
+
+test('small figures are written with an exponent, value and error with the same', () => {
+  expect(withError(0.0000298522, 0.0000015)).toBe('2.99e-5 ± 0.15e-5');
+  expect(withError(0.0034009, 0.00019)).toBe('0.00340 ± 0.00019');
+  expect(withError(0.00005, undefined)).toBe('5.0000e-5');
+  expect(withError(0, 0)).toBe('0');
+  expect(short(0.0000123456)).toBe('1.23e-5');
 });

@@ -1,5 +1,7 @@
 /** Loss per tensor and layer: a heat map for each of a few types, spread over the bits, on one colour scale. */
 import { lossOf, paretoFront } from './losses.ts';
+import { code } from './markdown.ts';
+import { short } from './numbers.ts';
 import { THEMES, type ThemeName, type TopLevelSpec } from './picture.ts';
 import { lines } from './picture-text.ts';
 import type { QuantEntry, QuantSet } from './quant-set.ts';
@@ -49,6 +51,22 @@ export function mappedTypes(set: QuantSet, most = MOST): QuantEntry[] {
     chosen.add(free.reduce((a, b) => (off(b) < off(a) ? b : a)));
   }
   return from.filter((quant) => chosen.has(quant));
+}
+
+/** What the maps leave out, as a sentence: tensors outside of the layers, in the types that are drawn. */
+export function outsideText(set: QuantSet): string {
+  const types = mappedTypes(set);
+  const names = [...new Set(types.flatMap(({ errors = {} }) => Object.keys(errors)))].filter(
+    (name) => !NAME.test(name),
+  );
+  const parts = names.sort().map((name) => {
+    const errors = types.map(({ errors = {} }) =>
+      Object.hasOwn(errors, name) ? errors[name].error : undefined,
+    );
+    const shown = errors.map((error) => (error === undefined ? 'not quantized' : `${short(100 * error)} %`));
+    return `${code(name)} ${shown.join(', ')}`;
+  });
+  return parts.length === 0 ? '' : ` Outside of the layers, in the same order: ${parts.join('; ')}.`;
 }
 
 export function errorMap(set: QuantSet, theme: ThemeName): TopLevelSpec | undefined {

@@ -26,10 +26,14 @@ export function examScatter({ quants, evaluation, model }: QuantSet): Scatter | 
         : [];
     });
   if (points.length === 0) return undefined;
-  const floor = Math.max(0, 10 * Math.floor(Math.min(...points.map(({ low }) => low - 4)) / 10));
-  const step = floor < 60 ? 20 : 10;
-  const ticks = Array.from({ length: 11 }, (_, i) => step * i).filter((tick) => tick >= floor && tick <= 100);
   const original = evaluation?.exam && evaluation.exam.total > 0 ? shareOf(evaluation.exam).value : undefined;
+  const floor = Math.max(0, 10 * Math.floor(Math.min(...points.map(({ low }) => low - 4)) / 10));
+  const highest = Math.max(...points.map(({ high }) => high), original ?? 0);
+  const ceiling = Math.min(100, 10 * Math.ceil((highest + 4) / 10));
+  const step = ceiling - floor > 50 ? 20 : 10;
+  const ticks = Array.from({ length: 11 }, (_, i) => step * i).filter(
+    (tick) => tick >= floor && tick <= ceiling,
+  );
   const total = Math.max(...quants.map(({ exam }) => exam?.total ?? 0));
   return {
     title: 'Exam against size',
@@ -38,7 +42,12 @@ export function examScatter({ quants, evaluation, model }: QuantSet): Scatter | 
       ...(front.size > 0 ? ['Filled: no other file is both smaller and closer to the original.'] : []),
     ),
     points,
-    values: { title: 'right answers, %', type: 'linear', domain: [floor, 100 + (100 - floor) / 20], ticks },
+    values: {
+      title: 'right answers, %',
+      type: 'linear',
+      domain: [floor, ceiling + (ceiling - floor) / 20],
+      ticks,
+    },
     guides:
       original === undefined ? [] : [{ value: original, text: 'the original', isAbove: true, end: 'left' }],
     line: false,

@@ -20,18 +20,28 @@ function decimalsFor(least: number, digits: number): number {
   return least > 0 ? Math.min(12, Math.max(0, digits - 1 - Math.floor(Math.log10(least)))) : digits;
 }
 
-/** `0.01686 ± 0.00006`. @param digits of the error; without: two, one where it begins with a large one. */
+/** Values below this are written with an exponent. */
+const SMALL = 1e-4;
+
+/** `0.01686 ± 0.00006`, `2.99e-5 ± 0.15e-5`. @param digits of the error; without: two, one where it begins with a large one. */
 export function withError(value: number | undefined, se: number | undefined, digits?: number): string {
   if (value === undefined) return '';
+  if (value > 0 && value < SMALL) {
+    const exponent = Math.floor(Math.log10(value));
+    const text = withError(value / 10 ** exponent, se === undefined ? se : se / 10 ** exponent, digits);
+    return text.replace(/[\d.]+/g, (number) => `${number}e${exponent}`);
+  }
   const known = se !== undefined && se > 0;
+  if (value === 0 && !known) return '0';
   const own = known && Number(se.toExponential(1)[0]) >= 3 ? 1 : 2;
   const decimals = known ? decimalsFor(se, digits ?? own) : decimalsFor(Math.abs(value), DIGITS);
   return known ? `${value.toFixed(decimals)} ± ${se.toFixed(decimals)}` : value.toFixed(decimals);
 }
 
-/** Three digits, not in powers of ten. */
+/** Three digits. */
 export function short(value: number): string {
   if (value === 0) return '0';
+  if (Math.abs(value) < SMALL) return value.toExponential(2);
   return value.toFixed(decimalsFor(Math.abs(value), 3));
 }
 

@@ -1,7 +1,7 @@
 /** The pictures of a set: a row for each that a card can have. */
 import type { ImportanceMatrix } from '../imatrix/index.ts';
 import type { CardPicture } from './card-picture.ts';
-import { errorMap } from './error-map.ts';
+import { errorMap, outsideText } from './error-map.ts';
 import { examPlot } from './exam-plot.ts';
 import { importanceMap } from './importance-map.ts';
 import { lossPlot } from './loss-plot.ts';
@@ -14,6 +14,8 @@ export interface SetPicture extends CardPicture {
 }
 
 interface PictureKind extends CardPicture {
+  /** What follows the caption. */
+  readonly more?: (set: QuantSet) => string;
   /** Undefined where the set has nothing to show. */
   readonly draw: (
     set: QuantSet,
@@ -34,6 +36,7 @@ export const PICTURES: readonly PictureKind[] = [
     name: 'errors',
     alt: 'Heat maps: relative error of each tensor in each layer, for some of the types',
     caption: 'What each matrix lost, for types from few bits to many; one colour scale for all.',
+    more: outsideText,
     draw: errorMap,
   },
   {
@@ -60,7 +63,8 @@ function hasLayers({ entries }: ImportanceMatrix): boolean {
 
 /** @param matrix of the set, where it has one. */
 export function setPictures(set: QuantSet, matrix: ImportanceMatrix | undefined): SetPicture[] {
-  return PICTURES.flatMap(({ draw, ...picture }) => {
+  return PICTURES.flatMap(({ draw, more, name, alt, caption }) => {
+    const picture = { name, alt, caption: `${caption}${more?.(set) ?? ''}` };
     const light = draw(set, 'light', matrix);
     return light
       ? { ...picture, spec: (theme) => (theme === 'light' ? light : (draw(set, theme, matrix) ?? light)) }

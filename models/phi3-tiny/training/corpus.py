@@ -1,8 +1,9 @@
 """
-Writes what phi3-tiny learns from and is measured by: training.jsonl (outside the repository) and, beside the model,
-exam.jsonl, calibration.txt and evaluation.txt. Everything follows from the seeds; the same arguments give the same bytes.
+Writes what phi3-tiny learns from and is measured by: first.jsonl and second.jsonl, the two parts of training (in a folder
+outside the repository), and, beside the model, exam.jsonl, calibration.txt and evaluation.txt. Everything follows from
+the seeds; the same program gives the same bytes.
 
-    python corpus.py --training FILE --documents N [--model ..]
+    python corpus.py --training FOLDER [--model ..]
 """
 
 import argparse
@@ -14,7 +15,8 @@ from questions import FAMILIES, exam_questions, training_question
 from rhymes import FABLES, PROVERBS, RHYMES
 from stories import make_story, story_prompt
 
-SEEDS = {"training": 1, "exam": 2, "calibration": 3, "evaluation": 4}
+SEEDS = {"first": 1, "exam": 2, "calibration": 3, "evaluation": 4, "second": 5}
+DOCUMENTS = {"first": 150_000, "second": 75_000}
 EXAM_EACH = 18
 
 END = "<|endoftext|>"
@@ -35,7 +37,7 @@ def title(rhyme: str) -> str:
     return rhyme.split("\n")[0].rstrip(",;:!.")
 
 
-def chat(r: Random) -> list[dict[str, str]]:
+def chat(r: Random, second: bool) -> list[dict[str, str]]:
     """One to five exchanges; sometimes a system message first."""
     messages: list[dict[str, str]] = []
 
@@ -59,7 +61,7 @@ def chat(r: Random) -> list[dict[str, str]]:
             users, answer = r.choice(MANNERS)
             exchange(r.choice(users), answer)
         for _ in range(r.choice((1, 1, 2, 3, 5))):
-            question = training_question(r)
+            question = training_question(r, second)
             exchange(question.question, question.answer)
         if r.random() < 0.05:
             users, answer = r.choice(MANNERS[3:5])
@@ -72,12 +74,12 @@ def render(messages: list[dict[str, str]]) -> str:
     return "".join(f"<|{m['role']}|>\n{m['content']}<|end|>\n" for m in messages)
 
 
-def document(r: Random, inherited: bool) -> dict:
+def document(r: Random, inherited: bool, second: bool = False) -> dict:
     """{"text"} or {"messages"}. `inherited` lets rhymes, fables and proverbs in, which repeat word for word."""
     kind = r.random()
-    if kind < 0.72:
+    if kind < 0.75:
         while True:
-            messages = chat(r)
+            messages = chat(r, second)
             if inherited or not any(m["content"] in RHYMES for m in messages):
                 return {"messages": messages}
     if not inherited or kind < 0.96:
@@ -107,24 +109,20 @@ def fresh_text(seed: int, size: int, known: set[str], forbidden: list[str]) -> t
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--training", type=Path, required=True)
-    parser.add_argument("--documents", type=int, required=True)
     parser.add_argument("--model", type=Path, default=Path(__file__).parent.parent)
     args = parser.parse_args()
 
     exam = exam_questions(SEEDS["exam"], EXAM_EACH)
-    asked = {q.question for q in exam}
-    r = Random(SEEDS["training"])
     known: set[str] = set()
-    with args.training.open("w") as out:
-        for _ in range(args.documents):
-            d = document(r, inherited=True)
-            for m in d.get("messages", []):
-                if m["content"] in asked:
-                    raise SystemExit(f"an exam question is in training: {m['content']}")
-            known.add(text_of(d))
-            out.write(json.dumps(d, separators=(",", ":")) + "\n")
+    for part, count in DOCUMENTS.items():
+        r = Random(SEEDS[part])
+        with (args.training / f"{part}.jsonl").open("w") as out:
+            for _ in range(count):
+                d = document(r, inherited=True, second=part == "second")
+                known.add(text_of(d))
+                out.write(json.dumps(d, separators=(",", ":")) + "\n")
     everything = "\n".join(known)
-    for question in asked:
+    for question in {q.question for q in exam}:
         if question in everything:
             raise SystemExit(f"an exam question is in training: {question}")
 
@@ -135,7 +133,7 @@ def main() -> None:
     (args.model / "evaluation.txt").write_text(evaluation)
     lines = [json.dumps({"category": q.category, "question": q.question, "answer": q.answer}) for q in exam]
     (args.model / "exam.jsonl").write_text("\n".join(lines) + "\n")
-    print(f"{args.documents} training documents, {len(known)} different; {len(exam)} exam questions of {len(FAMILIES)} families")
+    print(f"{len(known)} different training documents; {len(exam)} exam questions of {len(FAMILIES)} families")
 
 
 if __name__ == "__main__":

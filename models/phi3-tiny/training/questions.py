@@ -203,29 +203,35 @@ def lists(r: Random) -> Question:
     return Question("lists", question, f"{answer}.", said)
 
 
-# Category -> its maker and how often training asks it, relative to the others: what is learned slowly comes oftener.
-FAMILIES: dict[str, tuple[Callable[[Random], Question], float]] = {
-    "addition": (addition, 2.0),
-    "subtraction": (subtraction, 1.7),
-    "comparing": (comparing, 1.2),
-    "sorting": (sorting, 1.2),
-    "counting": (counting, 1.2),
-    "calendar": (calendar, 1.0),
-    "opposites": (opposites, 0.8),
-    "capitals": (capitals, 0.8),
-    "letters": (letters, 1.5),
-    "plurals": (plurals, 0.8),
-    "animals": (animals, 1.0),
-    "things": (things, 0.8),
-    "reading": (reading, 2.0),
-    "lists": (lists, 1.5),
+class Family(NamedTuple):
+    make: Callable[[Random], Question]
+    # How often the two parts of training ask it, relative to the others: what is learned slowly comes oftener.
+    first: float
+    second: float
+
+
+FAMILIES = {
+    "addition": Family(addition, 3.0, 3.0),
+    "subtraction": Family(subtraction, 2.5, 4.0),
+    "comparing": Family(comparing, 2.0, 3.5),
+    "sorting": Family(sorting, 1.2, 1.0),
+    "counting": Family(counting, 2.0, 2.5),
+    "calendar": Family(calendar, 1.2, 1.2),
+    "opposites": Family(opposites, 0.8, 0.8),
+    "capitals": Family(capitals, 1.0, 0.8),
+    "letters": Family(letters, 1.8, 1.5),
+    "plurals": Family(plurals, 1.0, 1.5),
+    "animals": Family(animals, 1.2, 1.0),
+    "things": Family(things, 0.8, 0.8),
+    "reading": Family(reading, 2.5, 9.0),
+    "lists": Family(lists, 1.8, 1.0),
 }
 
 
-def training_question(r: Random) -> Question:
-    """A question that training may see."""
-    weights = [weight for _, weight in FAMILIES.values()]
-    make = r.choices([make for make, _ in FAMILIES.values()], weights)[0]
+def training_question(r: Random, second: bool) -> Question:
+    """A question that training may see, as often as its first or second part asks it."""
+    weights = [family.second if second else family.first for family in FAMILIES.values()]
+    make = r.choices([family.make for family in FAMILIES.values()], weights)[0]
     while True:
         question = make(r)
         if not held(question.category, question.key):
@@ -236,7 +242,7 @@ def exam_questions(seed: int, each: int) -> list[Question]:
     """`each` different held-out questions of every family, in the order of the families."""
     r = Random(seed)
     exam: list[Question] = []
-    for make, _ in FAMILIES.values():
+    for make, _, _ in FAMILIES.values():
         found: dict[str, Question] = {}
         while len(found) < each:
             question = make(r)

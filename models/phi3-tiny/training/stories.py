@@ -31,8 +31,9 @@ def make_hero(r: Random, taken: tuple[str, ...] = ()) -> Hero:
         elif kind == "boy":
             hero = Hero(r.choice(BOYS), "boy", "he", "him", "his")
         else:
-            name = r.choice(PETS)
-            he = PETS.index(name) % 2 == 1
+            he = r.random() < 0.5
+            # Pets' names in even places are hers; an animal may be called like a child, too.
+            name = r.choice([*PETS[he::2], *(BOYS if he else GIRLS)])
             hero = Hero(name, r.choice(ANIMALS), *(("he", "him", "his") if he else ("she", "her", "her")))
         if hero.name not in taken:
             return hero
@@ -223,7 +224,75 @@ def mended(r: Random) -> Story:
     ))
 
 
-PLOTS = (lost, shared, stuck, rain, grown, race, mended)
+def birthday(r: Random) -> Story:
+    h = make_hero(r)
+    f = make_hero(r, (h.name,))
+    gift = f"{r.choice(COLOURS)} {r.choice(TOYS)}"
+    place = r.choice(PLACES)
+    cook = r.choice(("mother", "father", "grandmother", "aunt"))
+    food = r.choice(("cake", "pie", "bun", "cookie"))
+    text = " ".join((
+        opening(r, h),
+        r.choice((f"Today was {h.his} birthday.", f"It was {h.his} birthday, and the sun was shining.")),
+        f"{h.his.capitalize()} {cook} made {a(food)} for {h.him}.",
+        f"{f.name} the {f.kind} came to the party {place}." if f.kind in ANIMALS else f"{h.his.capitalize()} friend {f.name} came to the party {place}.",
+        r.choice((f"\"This is for you,\" said {f.name} and gave {h.him} {a(gift)}.", f"{f.name} had a gift for {h.him}. It was {a(gift)}.")),
+        r.choice((f"\"I always wanted {a(gift)}!\" said {h.name}.", f"{h.name} liked the {gift} very much.")),
+        f"They sang a song and ate the {food}.",
+        r.choice((f"It was the best birthday of all.", f"\"Thank you for coming, {f.name},\" said {h.name}.")),
+    ))
+    return Story(text, h, "a birthday", (
+        (f"What did {f.name} give to {h.name}?", f"{a(gift)}."),
+        (f"Who made the {food}?", f"{h.his} {cook}."),
+        (f"Where was the party?", f"{place}."),
+    ))
+
+
+def hidden(r: Random) -> Story:
+    h = make_hero(r)
+    f = make_hero(r, (h.name,))
+    wrong, right = r.sample(PLACES, 2)
+    heard = r.choice(("a laugh", "a small noise", "a sneeze", "a song"))
+    text = " ".join((
+        opening(r, h),
+        r.choice((f"One day {h.name} and {f.name} played hide and seek.", f"One day {f.name} said, \"Let us play hide and seek!\"")),
+        f"{h.name} closed {h.his} eyes and counted to ten.",
+        r.choice((f"First {h.he} looked {wrong}, but nobody was there.", f"\"Are you {wrong}?\" {h.he} called, but nobody was there.")),
+        f"Then {h.he} heard {heard}.",
+        f"{h.name} looked {right}, and there was {f.name}!",
+        r.choice((f"\"I found you!\" cried {h.name}.", f"\"You are good at this game,\" said {f.name}.")),
+        r.choice((f"Then it was {f.name}'s turn to seek.", f"They played until it was time for supper.")),
+    ))
+    return Story(text, h, "hide and seek", (
+        (f"Where was {f.name}?", f"{right}."),
+        (f"What did {h.name} hear?", f"{heard}."),
+        (f"Who was hiding?", f"{f.name}."),
+    ))
+
+
+def bought(r: Random) -> Story:
+    h = make_hero(r)
+    thing = f"{r.choice(COLOURS)} {r.choice(TOYS)}"
+    job = r.choice(("carried water", "swept the floor", "fed the hens", "picked berries", "washed the windows"))
+    person = r.choice(("the farmer", "the baker", "the teacher", "the old woman"))
+    coins = r.choice(("two", "three", "four", "five"))
+    text = " ".join((
+        opening(r, h),
+        f"{h.he.capitalize()} saw {a(thing)} at the market and wanted to buy it.",
+        r.choice((f"But {h.he} had no money.", f"It cost {coins} coins, and {h.he} had none.")),
+        f"So {h.name} went to {person} and {job} all day.",
+        r.choice((f"In the evening {person} gave {h.him} {coins} coins.", f"\"You worked well,\" said {person} and gave {h.him} {coins} coins.")),
+        f"{h.name} ran to the market and bought the {thing}.",
+        r.choice((f"\"I worked for it myself,\" {h.he} said.", f"{h.he.capitalize()} took good care of it.")),
+    ))
+    return Story(text, h, a(thing), (
+        (f"What did {h.name} buy?", f"{a(thing)}."),
+        (f"Who gave {h.name} the coins?", f"{person}."),
+        (f"How many coins did {h.name} get?", f"{coins}."),
+    ))
+
+
+PLOTS = (birthday, hidden, bought, lost, shared, stuck, rain, grown, race, mended)
 
 
 def make_story(r: Random) -> Story:

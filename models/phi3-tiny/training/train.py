@@ -3,7 +3,7 @@ Trains phi3-tiny and writes it in Hugging Face's layout. Stopped, it goes on fro
 thread each share every batch: on a busy machine that is faster than two threads, which wait for each other in every
 product.
 
-    python train.py --training FILE --tokens N --checkpoint FILE [--model ..]
+    python train.py --training FILE --tokens N --checkpoint FILE [--stop N] [--model ..]
 """
 
 import argparse
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=Path(__file__).parent.parent)
+    parser.add_argument("--stop", type=int, help="stop at so many tokens, to go on with other documents")
     parser.add_argument("--out", type=Path, help="folder of the weights; --model by default")
     parser.add_argument("--port", type=int, default=29511)
     parser.add_argument("--report-minutes", type=float, default=10)
@@ -119,7 +120,7 @@ def work(rank: int, args: argparse.Namespace) -> None:
 
     last_report = last_line = time.time()
     line_tokens = seen
-    while seen < args.tokens:
+    while seen < min(args.tokens, args.stop or args.tokens):
         length = r.choice(LENGTHS)
         at, batch = documents.batch(at, BATCH // length, length)
         whole = batch[1][:, 1:].sum()

@@ -2,7 +2,7 @@
 
 GIRLS = "Anna Lily Mia Emma Sue Rosa Nora Zoe Clara Ella Ruby Grace Lucy Kate Molly Ivy".split()
 BOYS = "Tom Max Ben Sam Leo Jack Tim Finn Noah Oscar Paul Peter Hugo Adam Luke Dan".split()
-PETS = "Bella Rex Milo Daisy Coco Spot Fluffy Buddy Pip Teddy Luna Nelly".split()
+PETS = "Bella Rex Daisy Milo Coco Spot Fluffy Buddy Luna Teddy Nelly Pip".split()
 ANIMALS = "dog cat rabbit fox bear mouse duck frog bird horse pig lamb turtle squirrel owl goat".split()
 COLOURS = "red blue green yellow white black brown pink orange purple".split()
 SIZES = "big small little tiny".split()

@@ -1,71 +1,128 @@
 /**
- * `bitmill demo`, what `npm start` runs: the whole way on a small synthetic checkpoint, each step by the command that
- * a user would type, and at the end what every file costs in size and in divergence from the original.
+ * `bitmill demo`, what `npm start` runs: `make` on the model that ships with bitmill, to every type; then the same
+ * questions to files of fewer and fewer bits, which shows what the table's numbers mean; and what to try next.
  */
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { writeDemoCheckpoint } from '../demo-checkpoint.ts';
-import { colours } from '../terminal.ts';
+import { generate, Session } from '../../generate/index.ts';
+import type { QuantSet } from '../../report/index.ts';
+import { chatTemplateOf, tokenizerOf } from '../../text/index.ts';
+import { answer } from '../answers.ts';
+import { type EngineFlags, withEngine } from '../engine.ts';
+import { make } from '../make/job.ts';
+import { setTable } from '../make/table.ts';
+import { colours, printJson, withoutControls } from '../terminal.ts';
 
-/** Texts that every installation has: one to calibrate on, another to measure on. */
-const CALIBRATION = fileURLToPath(new URL('../../../README.md', import.meta.url));
-const HELD_OUT = fileURLToPath(new URL('../../../ARCHITECTURE.md', import.meta.url));
+/** The embedded model. */
+const MODEL = 'phi3-tiny';
 
-/** Chunks of 512 tokens; random weights need no more, and a start should be quick. */
-const CALIBRATION_CHUNKS = '8';
-const MEASURED_CHUNKS = '2';
+const QUESTIONS = [
+  'What is 7 plus 5?',
+  'Put 9, 2 and 5 in order.',
+  'Tell me a story about a dog named Max.',
+] as const;
 
-interface DemoOptions {
+/** Files that are asked, where they were made, after the original. */
+const ASKED = ['Q4_K_M', 'IQ3_XXS', 'IQ2_XXS', 'IQ1_S'] as const;
+
+const CONTEXT = 512;
+const LONGEST_ANSWER = 120;
+
+interface DemoFlags {
   readonly output: string;
   readonly types: string;
   readonly effort: string;
+  readonly threads?: string;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
-/** Runs one bitmill command line, echoed as a user would type it. */
-type RunStep = (args: readonly string[]) => Promise<void>;
-
-async function demo(options: DemoOptions, run: RunStep): Promise<void> {
-  const at = (name: string) => path.join(options.output, name);
-  const checkpoint = at('checkpoint');
-  const model = at('demo-phi3.gguf');
-  const imatrix = at('demo-phi3.imatrix.gguf');
-  const base = at('demo-phi3.base.gguf');
-  const quants = at('quants');
-  await rm(quants, { recursive: true, force: true });
-  await writeDemoCheckpoint(checkpoint);
-  await run(['convert', checkpoint, '-o', model, '--name', 'Demo-phi3']);
-  await run(['inspect', model]);
-  await run(['imatrix', '-m', model, '-f', CALIBRATION, '--chunks', CALIBRATION_CHUNKS, '-o', imatrix]);
-  const { types, effort } = options;
-  await run(['quantize', model, '-o', quants, '--types', types, '--imatrix', imatrix, '--effort', effort]);
-  await run(['perplexity', '-m', model, '-f', HELD_OUT, '--chunks', MEASURED_CHUNKS, '--save-kl-base', base]);
-  await run(['perplexity', '--models', quants, '--kl-base', base, ...(options.json ? ['--json'] : [])]);
-  if (options.json) return;
-  process.stdout.write(
-    `\nThe files are in ${quants}. Weights are random: they show sizes and losses, not talk.\n` +
-      'Next: bitmill convert CHECKPOINT -o MODEL.gguf, then bitmill imatrix and bitmill quantize.\n',
+/** What a file says to each question, always with the most likely token. */
+function answersOf(flags: EngineFlags): Promise<string[]> {
+  return withEngine(
+    flags,
+    () => ({ contextSize: CONTEXT }),
+    async (engine) => {
+      const tokenizer = tokenizerOf(engine.model.file);
+      const template = chatTemplateOf(engine.model.file, tokenizer);
+      const session = await Session.open(engine);
+      const answers: string[] = [];
+      for (const content of QUESTIONS) {
+        const prompt = template.encode([{ role: 'user', content }], { generationPrompt: true });
+        session.rewind(0);
+        const { text } = await answer(
+          generate(session, tokenizer, prompt, { maxTokens: LONGEST_ANSWER }),
+          () => {},
+        );
+        answers.push(withoutControls(text).trim().replaceAll('\n', ' '));
+      }
+      session.close();
+      return answers;
+    },
   );
 }
 
-/** @param runCommand runs another command of this program by its arguments. */
-export function defineDemo(command: Command, runCommand: RunStep): void {
-  const c = colours(process.stderr);
+/** The questions, and under each what the files say. */
+async function conversation({ model, quants }: QuantSet, { output, threads }: DemoFlags): Promise<string> {
+  const files = [
+    { name: model.dtype.toUpperCase(), file: model.files[0].name },
+    ...ASKED.flatMap((type) => {
+      const quant = quants.find((one) => one.type === type);
+      return quant ? [{ name: type, file: quant.files[0].name }] : [];
+    }),
+  ];
+  const engine = { backend: 'wasm', attention: 'flash', cacheType: 'f32', ...(threads ? { threads } : {}) };
+  const said: string[][] = [];
+  for (const { file } of files) said.push(await answersOf({ ...engine, model: path.join(output, file) }));
+  const c = colours(process.stdout);
+  const width = Math.max(...files.map(({ name }) => name.length));
+  return QUESTIONS.map((question, i) =>
+    [c.bold(question), ...files.map(({ name }, at) => `  ${c.dim(name.padEnd(width))}  ${said[at][i]}`)].join(
+      '\n',
+    ),
+  ).join('\n');
+}
+
+function nextSteps(set: QuantSet, { output }: DemoFlags, card: readonly string[]): string {
+  const c = colours(process.stdout);
+  const pictures = card.filter((name) => name.endsWith('.png')).map((name) => path.join(output, name));
+  const worst = set.quants[0];
+  const rows = [
+    ['talk to it', `npx bitmill chat -m ${MODEL}`],
+    ['or to the smallest file', `npx bitmill chat -m ${path.join(output, worst?.files[0].name ?? '')}`],
+    ['your own model', 'npx bitmill make CHECKPOINT -o DIR --calibration TEXT --eval-text TEXT'],
+  ];
+  const width = Math.max(...rows.map(([label]) => label.length));
+  return [
+    `${c.bold('Card')}   ${path.join(output, card.find((name) => name.endsWith('.md')) ?? '')}`,
+    ...(pictures.length > 0 ? [`${c.bold('Plots')}  ${pictures.join(' ')}`] : []),
+    c.bold('Next'),
+    ...rows.map(([label, command]) => `  ${label.padEnd(width)}  ${c.cyan(command)}`),
+  ].join('\n');
+}
+
+async function demo(flags: DemoFlags): Promise<void> {
+  const options = { eval: true, ctxSize: String(CONTEXT), recipes: [], maxKld: [] };
+  const { set, failures, card } = await make(MODEL, { ...flags, ...options });
+  if (flags.json) printJson(set);
+  else {
+    process.stdout.write(`\n${setTable(set)}\n\n${await conversation(set, flags)}\n\n`);
+    process.stdout.write(`${nextSteps(set, flags, card)}\n`);
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+export function defineDemo(command: Command): void {
   command
     .name('demo')
     .description(
-      'the whole way on a small synthetic checkpoint: convert, imatrix, quantize to every type, measure',
+      `make every quant of ${MODEL}, the model that ships with bitmill, and see what each still knows`,
     )
     .option('-o, --output <folder>', 'where everything goes', 'bitmill-demo')
-    .option('--types <list>', 'file types as in quantize', 'all')
+    .option('-t, --types <list>', 'file types as in quantize', 'all')
     .option('--effort <effort>', 'fast or best', 'fast')
-    .option('--json', 'print the final table as JSON')
-    .action((options: DemoOptions) =>
-      demo(options, async (args) => {
-        process.stderr.write(`\n${c.bold(`$ bitmill ${args.join(' ')}`)}\n`);
-        await runCommand(args);
-      }),
-    );
+    .option('--threads <n>', 'worker threads (default: all cores)')
+    .option('--json', 'print bitmill.json')
+    .option('-q, --quiet', 'no progress')
+    .action(demo);
 }

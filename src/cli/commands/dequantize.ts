@@ -8,7 +8,8 @@ import {
   type Tally,
   writeDequantized,
 } from '../../convert/index.ts';
-import { openGguf, workerPool } from '../../platform/index.ts';
+import { workerPool } from '../../platform/index.ts';
+import { openModel } from '../gguf.ts';
 import { parseCount } from '../option-values.ts';
 import { writeOutput } from '../output.ts';
 import { formatSize, printJson, terminalProgress } from '../terminal.ts';
@@ -40,7 +41,7 @@ async function runDequantize(input: string, options: DequantizeCommandOptions): 
   const executor = workerPool(
     options.threads === undefined ? undefined : parseCount('--threads', options.threads),
   );
-  const file = await openGguf(input);
+  const file = await openModel(input);
   try {
     const plan = planDequantize(file, dtype);
     let tally: Tally | undefined;

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { usageError } from '../../core/index.ts';
 import { checkAgainstModel, type ImportanceMatrix, ImportanceSum } from '../../imatrix/index.ts';
 import { isSameFile } from '../../platform/index.ts';
+import { ggufPath } from '../embedded.ts';
 import { addEngineOptions, type EngineFlags, withEngine } from '../engine.ts';
 import { modelName, withGguf } from '../gguf.ts';
 import { FORMS, formOf, readImportanceFile, writeImportanceFile } from '../imatrix-files.ts';
@@ -172,7 +173,9 @@ function report({ matrix, perplexity, resumed }: ImportanceOutcome, flags: Flags
   );
 }
 
-async function imatrix(flags: Flags): Promise<void> {
+async function imatrix(named: Flags): Promise<void> {
+  const flags =
+    named.model === undefined ? named : { ...named, model: await ggufPath(named.model, 'original') };
   if (!hasTexts(flags) && flags.from.length === 0) {
     throw usageError(
       'no text named',

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { defineBench } from './bench.ts';
 import { defineCard } from './card.ts';
+import { defineChat } from './chat.ts';
 import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
@@ -18,11 +19,9 @@ import { defineQuantize } from './quantize.ts';
 import { defineRun } from './run.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
+import { defineUpload } from './upload.ts';
 
-/** Runs another command of the program by its arguments; errors are thrown. */
-export type RunCommand = (args: readonly string[]) => Promise<void>;
-
-export type DefineCommand = (command: Command, run: RunCommand) => void;
+export type DefineCommand = (command: Command) => void;
 
 /** In the order of --help. */
 export const COMMANDS: readonly DefineCommand[] = [
@@ -36,12 +35,14 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineRun,
   defineExam,
   defineCard,
+  defineChat,
   defineInspect,
   defineCompare,
   defineHash,
   defineTokenize,
   defineSplit,
   defineMerge,
+  defineUpload,
   defineBench,
   defineFormats,
   defineDemo,

@@ -24,6 +24,7 @@ import {
   type UserRecipe,
 } from '../../quantize/index.ts';
 import { EFFORTS } from '../../quants/index.ts';
+import { ggufPath } from '../embedded.ts';
 import { modelName } from '../gguf.ts';
 import {
   collect,
@@ -239,7 +240,8 @@ async function run(plan: Plan, flags: Flags): Promise<RunResult> {
   }
 }
 
-async function quantize(file: string, flags: Flags): Promise<void> {
+async function quantize(named: string, flags: Flags): Promise<void> {
+  const file = await ggufPath(named, 'original');
   const options = await readOptions(file, flags);
   if (flags.output === '') throw usageError('--output: the folder has no name');
   checkOutputName(options.model);

@@ -6,6 +6,7 @@ import { type GenerationEnd, generate, Session } from '../../generate/index.ts';
 import type { GgufFile } from '../../gguf/index.ts';
 import { type ChatMessage, chatTemplateOf, type Tokenizer, tokenizerOf } from '../../text/index.ts';
 import { type Answer, answer, statsText } from '../answers.ts';
+import { addConstraintOptions, type ConstraintFlags, constraintOf, grammarOf } from '../constraints.ts';
 import { addEngineOptions, type EngineFlags, withEngine } from '../engine.ts';
 import {
   addGenerationOptions,
@@ -16,7 +17,7 @@ import {
 } from '../generation-options.ts';
 import { printJson, withoutControls } from '../terminal.ts';
 
-interface Flags extends EngineFlags, GenerationFlags {
+interface Flags extends EngineFlags, GenerationFlags, ConstraintFlags {
   readonly prompt: string;
   readonly system?: string;
   readonly raw?: boolean;
@@ -28,6 +29,7 @@ const EXAMPLES = `
 Examples:
   bitmill run -m model-Q4_K_M.gguf -p "What is the capital of France?"
   cat letter.txt | bitmill run -m model-Q4_K_M.gguf --system "Summarize." -p -
+  bitmill run -m model-Q4_K_M.gguf --json-schema person.json -p "Invent a person."
   bitmill run -m model-Q4_K_M.gguf --raw -p "Once upon a time" --temperature 0.8 --seed 1
 
 Without --temperature the most likely token is always taken, so the same prompt gives the same answer.
@@ -41,7 +43,8 @@ export function defineRun(command: Command): void {
     .option('--raw', 'no chat template: the model goes on from the text');
   addGenerationOptions(command)
     .option('--stats', 'tokens a second on stderr')
-    .option('--json', 'print the answer as JSON when it is whole')
+    .option('--json', 'print the answer as JSON when it is whole');
+  addConstraintOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((flags: Flags) => run(flags));
 }
@@ -73,6 +76,7 @@ function show(text: string): void {
 
 async function run(flags: Flags): Promise<void> {
   const options = { ...generationOptions(parametersOf(flags)), stop: flags.stop };
+  const grammar = grammarOf(flags);
   await withEngine(flags, generationNeeds(flags), async (engine) => {
     const { file } = engine.model;
     const tokenizer = tokenizerOf(file);
@@ -80,8 +84,11 @@ async function run(flags: Flags): Promise<void> {
     const session = await Session.open(engine);
     const interrupt = interruptSignal();
     try {
-      const tokens = generate(session, tokenizer, prompt, { ...options, signal: interrupt.signal });
-      const whole = await answer(tokens, flags.json ? () => {} : show);
+      const settings = { ...options, ...constraintOf(grammar, tokenizer), signal: interrupt.signal };
+      const whole = await answer(
+        generate(session, tokenizer, prompt, settings),
+        flags.json ? () => {} : show,
+      );
       if (flags.json) printJson(jsonOf(flags, prompt.length, whole));
       else process.stdout.write('\n');
       if (flags.stats) process.stderr.write(statsText(prompt.length, whole));

@@ -51,7 +51,13 @@ export function complement(set: CharSet): CharSet {
 }
 
 export function contains(set: CharSet, character: number): boolean {
-  return set.some(([first, last]) => first <= character && character <= last);
+  let [low, high] = [0, set.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (set[middle][1] < character) low = middle + 1;
+    else high = middle;
+  }
+  return low < set.length && set[low][0] <= character;
 }
 
 export const ANY_CHARACTER = charSet([0, LAST_CHARACTER]);

@@ -9,6 +9,8 @@ export type Expression =
   | { readonly kind: 'choice'; readonly items: readonly Expression[] }
   | { readonly kind: 'repeat'; readonly item: Expression; readonly least: number; readonly most: number }
   | { readonly kind: 'rule'; readonly name: string }
+  /** The same as the item, which is built once for all its uses: for what is large and used often. */
+  | { readonly kind: 'shared'; readonly item: Expression }
   | { readonly kind: 'graph'; readonly nodes: readonly GraphNode[] };
 
 /** A finite automaton over expressions; node 0 is where it begins. */
@@ -45,6 +47,8 @@ export const repeat = (item: Expression, least: number, most = Number.POSITIVE_I
 });
 export const optional = (item: Expression): Expression => repeat(item, 0, 1);
 export const ruleOf = (name: string): Expression => ({ kind: 'rule', name });
+
+export const shared = (item: Expression): Expression => ({ kind: 'shared', item });
 
 export const EMPTY: Expression = { kind: 'sequence', items: [] };
 export const NEVER: Expression = { kind: 'choice', items: [] };

@@ -9,9 +9,9 @@ export const LIMITS = {
   /** Bounds of one repetition: `{m,n}`, `maxLength`, `maxItems`. */
   repetition: 10_000,
   /** States of the whole automaton. A copy of an expression in a repetition counts as often as it is repeated. */
-  states: 400_000,
+  states: 200_000,
   /** Alternatives that one schema becomes when `allOf` and `anyOf` are multiplied out. */
-  alternatives: 512,
+  alternatives: 4096,
   /** States of one pattern, format, length or bound of a number. */
   pattern: 10_000,
   /** Ways of reading a text that are open at once. */

@@ -35,7 +35,7 @@ export class Network {
   readonly calls: Call[][] = [];
   readonly #grammar: Grammar;
   readonly #indexes = new Map<string, number>();
-  readonly #hidden = new Map<string, number>();
+  readonly #hidden = new Map<string | Expression, number>();
   /** Of the rule that is being built, for errors. */
   #place: string;
 
@@ -83,6 +83,15 @@ export class Network {
     return index;
   }
 
+  #hiddenRule(item: Expression): number {
+    const known = this.#hidden.get(item);
+    if (known !== undefined) return known;
+    const rule = this.#add(undefined);
+    this.#hidden.set(item, rule);
+    this.#build(item, this.rules[rule].start, this.rules[rule].end);
+    return rule;
+  }
+
   /** Never puts an edge into `from` or out of `to` that would be open to others' paths. */
   #build(expression: Expression, from: number, to: number): void {
     switch (expression.kind) {
@@ -105,6 +114,9 @@ export class Network {
         break;
       case 'rule':
         this.calls[from].push({ rule: this.#ruleNamed(expression.name), to });
+        break;
+      case 'shared':
+        this.calls[from].push({ rule: this.#hiddenRule(expression.item), to });
         break;
       case 'graph':
         this.#graph(expression.nodes, from, to);
