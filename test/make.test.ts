@@ -168,7 +168,7 @@ test('what a change repeats, and nothing else', () => {
     'errors',
     'card',
   ]);
-});
+}, 600_000);
 
 test('a GGUF is used where it is; --max-kld is checked at the end, --json prints the set', () => {
   const model = at('other-bf16.gguf');
