@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTinyModel } from '../../test/tiny-models.ts';
 import { referenceBackend } from '../backends/index.ts';
 import {
+  type Constraint,
   Engine,
   type GenerationEnd,
   type GenerationOptions,
@@ -107,6 +108,38 @@ describe('a generation', () => {
     await tokens.next();
     controller.abort();
     expect(await tokens.next()).toMatchObject({ done: true, value: { reason: 'aborted', tokens: 1 } });
+  });
+
+  it('takes only tokens that a constraint allows, and ends where nothing can follow', async () => {
+    const rounds = [[7, 9], [11], [4, 2]];
+    const taken: number[] = [];
+    const constraint: Constraint = {
+      allows: (id) => rounds[taken.length].includes(id),
+      allowed: () => new Set(rounds[taken.length]),
+      accept: (id) => void taken.push(id),
+      get isOver() {
+        return taken.length === 3;
+      },
+    };
+    // 2 would end the generation; it is forbidden until it is the last choice.
+    const logitBias = new Map([
+      [2, 1000],
+      [7, 500],
+    ]);
+    const { ids, end } = await run({ constraint, logitBias, maxTokens: 2 });
+    expect([ids, end.reason]).toEqual([[7, 11], 'length']);
+    taken.length = 0;
+    expect(await run({ constraint, logitBias })).toMatchObject({ ids: [7, 11], end: { reason: 'stop' } });
+    taken.length = 0;
+    const over = await run({
+      constraint,
+      logitBias: new Map([[4, 1000]]),
+      maxTokens: 3,
+      temperature: 1,
+      seed: 1,
+    });
+    expect(over.ids.slice(1)).toEqual([11, 4]);
+    expect(over.end).toMatchObject({ reason: 'stop', tokens: 3 });
   });
 
   it('refuses an empty prompt', async () => {
