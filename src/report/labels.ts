@@ -47,8 +47,11 @@ const GAPS = [8, 11, 15, 20, 27, 36, 48, 62, 80, 100, 125];
 const DIRECTIONS = 24;
 const LED = 14;
 
-/** Costs: of covering what must not be covered, of crossing a line, of a pixel of distance. */
-const COST = { covered: 1e4, crossed: 14, gap: 1, away: 5 } as const;
+/**
+ * Costs: of covering what must not be covered, of crossing a line, of a pixel of distance, of another point that is
+ * nearer than a label's own (with a leader that says whose it is, too).
+ */
+const COST = { covered: 1e4, crossed: 14, gap: 1, away: 5, nearer: 40, nearerLed: 10 } as const;
 
 /** Rounds of improvement at most. */
 const ROUNDS = 60;
@@ -133,9 +136,17 @@ function placesOf(
             (one) => one !== point && crosses(leader, { ...one, width: MARK_RADIUS, height: MARK_RADIUS }),
           ).length
         : 0;
+      const distance = (one: Point): number => {
+        const { x, y } = nearest(box, one);
+        return Math.hypot(one.x - x, one.y - y);
+      };
+      const mine = distance(point);
+      const nearer = points.some((one) => one !== point && distance(one) < mine);
+      const doubt = nearer ? (leader ? COST.nearerLed : COST.nearer) : 0;
       // To the right and above reads best.
       const away = COST.away * (2 - cos - sin) * (leader ? 0.2 : 1);
-      const own = COST.covered * covered + COST.crossed * (crossed + 2 * through) + COST.gap * gap + away;
+      const own =
+        COST.covered * covered + COST.crossed * (crossed + 2 * through) + COST.gap * gap + away + doubt;
       places.push({ box, leader, own });
     }
   }

@@ -183,7 +183,7 @@ class ScatterDrawing {
   #bars(): Layer {
     return {
       data: { values: this.#rows() },
-      mark: { type: 'rule', strokeWidth: 1.3 },
+      mark: { type: 'rule', strokeWidth: 1.3, opacity: 0.55 },
       encoding: { x: this.#x, y: { ...this.#y, field: 'low' }, y2: { field: 'high' }, color: this.#own },
     };
   }
@@ -239,11 +239,17 @@ class ScatterDrawing {
     };
   }
 
+  /** Labels over a rim in the colour of the page, so that lines under them do not disturb. */
   #labels(isMarked: boolean): Layer {
+    const text = { type: 'text', fontSize: LABEL_SIZE, fontWeight: isMarked ? 600 : 400, baseline: 'middle' };
+    const { background } = THEMES[this.#theme];
+    const encoding = { x: this.#x, y: this.#y, text: { field: 'text' } };
     return {
       data: { values: this.#placed.filter((label) => label.isMarked === isMarked) },
-      mark: { type: 'text', fontSize: LABEL_SIZE, fontWeight: isMarked ? 600 : 400, baseline: 'middle' },
-      encoding: { x: this.#x, y: this.#y, text: { field: 'text' }, color: this.#own },
+      layer: [
+        { mark: { ...text, fill: background, stroke: background, strokeWidth: 3, opacity: 0.8 }, encoding },
+        { mark: text, encoding: { ...encoding, color: this.#own } },
+      ],
     };
   }
 }
