@@ -5,10 +5,10 @@
  * do the work twice and end in the same bytes.
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { type Executor, inputError, usageError } from '../core/index.ts';
 import {
+  cacheFolder,
   type EmbeddedName,
   embeddedHint,
   embeddedModel,
@@ -37,12 +37,6 @@ export type ModelForm = keyof typeof DEFAULT_TYPES;
 
 /** What a killed process left is removed after so long. */
 const WORK_AGE_MS = 3_600_000;
-
-function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return (
-    env['BITMILL_CACHE'] || path.join(env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'bitmill')
-  );
-}
 
 /** One hash of the checkpoint's files, by name and content. */
 async function contentHash(folder: string, executor: Executor): Promise<string> {

@@ -44,9 +44,10 @@ export function addEngineOptions(
 ): Command {
   return command
     .addOption(
-      new Option('-m, --model <file>', 'GGUF file, any one of its shards, or an address').makeOptionMandatory(
-        model === 'required',
-      ),
+      new Option(
+        '-m, --model <file>',
+        'GGUF file, any one of its shards, an address, or phi3-tiny',
+      ).makeOptionMandatory(model === 'required'),
     )
     .option('-t, --threads <n>', 'worker threads (default: all cores)')
     .option('--memory <size>', 'memory to stay below, e.g. 4GiB; larger models are read layer by layer')

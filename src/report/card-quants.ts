@@ -206,10 +206,10 @@ export function runSection(set: QuantSet): string[] {
   if (!quant) return [];
   const file = shellWord(quant.files[0].name);
   const { context } = assumptions(set);
-  const [prompt, raw] =
+  const [theirs, ours] =
     set.model.chatExample === undefined
-      ? [" -no-cnv -p 'Once upon a time'", " --raw -p 'Once upon a time'"]
-      : ['', " -p 'What can you do?'"];
+      ? [" -no-cnv -p 'Once upon a time'", `run -m ${file} --raw -p 'Once upon a time'`]
+      : ['', `chat -m ${file}`];
   const shards = quant.files.length > 1 ? ' (in shards: name the first, all must lie in one folder)' : '';
   return [
     '## Running it',
@@ -217,10 +217,10 @@ export function runSection(set: QuantSet): string[] {
     fence(
       [
         '# llama.cpp',
-        `llama-cli -m ${file} -c ${context}${prompt}`,
+        `llama-cli -m ${file} -c ${context}${theirs}`,
         '',
-        '# bitmill: an answer; tokens a second on this machine; perplexity on a text of yours',
-        `bitmill run -m ${file}${raw}`,
+        '# bitmill; its tokens a second on this machine; its perplexity on a text of yours',
+        `bitmill ${ours}`,
         `bitmill bench -m ${file}`,
         `bitmill perplexity -m ${file} -f TEXT`,
       ].join('\n'),

@@ -26,7 +26,7 @@ export function defineMake(command: Command): void {
     .description('checkpoint in; quants, their measured losses and a model card out')
     .argument(
       '<checkpoint>',
-      'folder, owner/name[@revision] of the Hugging Face hub, or an F32, F16, BF16 GGUF',
+      'folder, owner/name[@revision] of the Hugging Face hub, F32, F16 or BF16 GGUF, or phi3-tiny',
     )
     .requiredOption('-o, --output <dir>', 'folder for everything')
     .option('-t, --types <list>', 'file types or groups, as in quantize (default: all)')
