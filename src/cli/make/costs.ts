@@ -12,10 +12,10 @@ const SECONDS = {
   hashByte: 1 / 1.2e9,
   convertByte: 1 / 400e6,
   /** A token through a weight in BF16, with and without the sums of squares. */
-  importanceTokenWeight: 1 / 40e9,
+  importanceTokenWeight: 1 / 30e9,
   measureTokenWeight: 1 / 40e9,
   /** A weight in one file type. */
-  quantizeWeight: { fast: 1 / 4e6, best: 1 / 1.2e6 } satisfies Record<Effort, number>,
+  quantizeWeight: { fast: 1 / 45e6, best: 1 / 12e6 } satisfies Record<Effort, number>,
   /** Statistics of a measured model; an engine that opens. */
   model: 0.8,
   errorsFile: 0.3,
