@@ -1,13 +1,7 @@
 /** What a model says to a question, token by token: to look at, the marks do not need it. */
-import type { Session } from '../generate/index.ts';
+import { mostLikely, type Session } from '../generate/index.ts';
 import type { Tokenizer } from '../text/index.ts';
 import type { AskedQuestion } from './exam-chat.ts';
-
-function mostLikely(logits: Float32Array): number {
-  let best = 0;
-  for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id;
-  return best;
-}
 
 /**
  * Greedy decoding of an answer, without the token that ended it.

@@ -14,6 +14,7 @@ import {
 /** Ids as letters, `a` for 0; 2 ends a generation. */
 const letters = {
   isEndOfGeneration: (id: number) => id === 2,
+  isControl: () => false,
   decoder: () => ({ push: (id: number) => String.fromCharCode(97 + (id % 26)), flush: () => '' }),
 };
 const PROMPT = Int32Array.of(1, 70, 65, 12);
@@ -140,6 +141,20 @@ describe('a generation', () => {
     });
     expect(over.ids.slice(1)).toEqual([11, 4]);
     expect(over.end).toMatchObject({ reason: 'stop', tokens: 3 });
+  });
+
+  it('begins a text behind a control token, and goes on with one elsewhere', async () => {
+    const starts: (boolean | undefined)[] = [];
+    const decoder = ({ start }: { readonly start?: boolean } = {}) => {
+      starts.push(start);
+      return letters.decoder();
+    };
+    for (const control of [12, 70]) {
+      session.rewind(0);
+      const tokenizer = { ...letters, decoder, isControl: (id: number) => id === control };
+      await generate(session, tokenizer, PROMPT, { maxTokens: 1 }).next();
+    }
+    expect(starts).toEqual([true, false]);
   });
 
   it('refuses an empty prompt', async () => {

@@ -9,6 +9,7 @@ import { StopText } from './stop-text.ts';
 /** What is needed of a tokenizer; `text` has them. */
 export interface GenerationTokenizer {
   isEndOfGeneration(id: number): boolean;
+  isControl(id: number): boolean;
   decoder(options?: { readonly start?: boolean }): { push(id: number): string; flush(): string };
 }
 
@@ -73,7 +74,8 @@ export async function* generate(
   const sampler = new Sampler(options);
   if (options.held) sampler.prompt(options.held);
   sampler.prompt(prompt);
-  const decoder = tokenizer.decoder({ start: false });
+  // Behind a control token a text begins, and with it the space that some vocabularies put in front; else one goes on.
+  const decoder = tokenizer.decoder({ start: tokenizer.isControl(prompt[prompt.length - 1]) });
   const stops = new StopText(options.stop ?? []);
   const stopTokens = new Set(options.stopTokens);
   let next = prompt;
