@@ -95,3 +95,12 @@ test.each([
   expect(readFileSync(state, 'utf8')).not.toBe(text);
   expect((await open()).knows('step')).toBe(false);
 });
+
+test('steps that end at the same time are all recorded', async () => {
+  const { open } = workplace();
+  const journal = await open();
+  const ids = Array.from({ length: 30 }, (_, i) => `step ${i}`);
+  await Promise.all(ids.map((id) => journal.record(id, 'k', ['out'], id, 0)));
+  const later = await open();
+  for (const id of ids) expect((await later.standing(id, 'k'))?.result).toBe(id);
+});

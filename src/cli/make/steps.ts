@@ -50,6 +50,8 @@ export class StepJournal {
   readonly #file: string;
   readonly #executor: Executor;
   readonly #state: z.infer<typeof state>;
+  /** The last save; the next waits for it, because steps that run side by side are done at any time. */
+  #saved: Promise<void> = Promise.resolve();
 
   private constructor(folder: string, file: string, executor: Executor, known: z.infer<typeof state>) {
     this.#folder = folder;
@@ -135,10 +137,15 @@ export class StepJournal {
     return entry;
   }
 
-  /** Writes what is known now. */
-  async save(): Promise<void> {
-    const text = `${JSON.stringify(this.#state, null, 1)}\n`;
-    await writeAtomically(this.#file, (sink) => sink.write(0, new TextEncoder().encode(text)));
+  /** Writes what is known by then, one save after the other. */
+  save(): Promise<void> {
+    const write = (): Promise<void> => {
+      const text = `${JSON.stringify(this.#state, null, 1)}\n`;
+      return writeAtomically(this.#file, (sink) => sink.write(0, new TextEncoder().encode(text)));
+    };
+    // Whoever asked for the last one has heard of its failure.
+    this.#saved = this.#saved.then(write, write);
+    return this.#saved;
   }
 
   /** Relative to the folder: it may move as a whole. */
