@@ -4,13 +4,14 @@ import { mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type ConvertType, planConversion } from '../convert/index.ts';
 import { BitmillError, type Executor, type Progress } from '../core/index.ts';
-import { type GgufFile, getNumber, getString } from '../gguf/index.ts';
+import type { GgufFile } from '../gguf/index.ts';
 import { openCheckpoint } from '../hf/index.ts';
 import type { ImportanceMatrix } from '../imatrix/index.ts';
 import { type EmbeddedName, exists, fileIdentity, folderFiles, openGguf } from '../platform/index.ts';
 import { type FileTypeName, planQuantization, RECIPE_SETS } from '../quantize/index.ts';
 import { convertCheckpoint } from './converting.ts';
 import { withEngine } from './engine.ts';
+import { trainedContext } from './gguf.ts';
 import { readImportanceFile } from './imatrix-files.ts';
 import { measureImportance } from './importance.ts';
 import { quantizeInto } from './quantizing.ts';
@@ -44,12 +45,6 @@ async function inWorkFolder<T>(folder: string, use: (work: string) => Promise<T>
     process.removeListener('exit', leave);
     await rm(work, { recursive: true, force: true });
   }
-}
-
-/** Positions that the model was trained for. */
-function contextLength({ metadata, name }: GgufFile): number {
-  const architecture = getString(metadata, 'general.architecture', name) ?? '';
-  return getNumber(metadata, `${architecture}.context_length`, name) ?? CHUNK_TOKENS;
 }
 
 /** What is needed to make the files of one model. */
@@ -135,7 +130,9 @@ export class EmbeddedMaker {
     const text = path.join(this.#model.folder, CALIBRATION);
     return this.#cached(name, async (work) => {
       const flags = { model, backend: 'wasm', attention: 'flash', cacheType: 'f32' };
-      const needs = (file: GgufFile) => ({ contextSize: Math.min(CHUNK_TOKENS, contextLength(file)) });
+      const needs = (file: GgufFile) => ({
+        contextSize: Math.min(CHUNK_TOKENS, trainedContext(file) ?? CHUNK_TOKENS),
+      });
       await withEngine(flags, needs, (engine) =>
         measureImportance(
           engine,

@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { usageError } from '../core/index.ts';
 import { checkSampling, type GenerationOptions, GREEDY, type SamplingOptions } from '../generate/index.ts';
-import { type GgufFile, getNumber, getString } from '../gguf/index.ts';
+import type { GgufFile } from '../gguf/index.ts';
 import type { EngineNeeds } from './engine.ts';
+import { trainedContext } from './gguf.ts';
 import { collect, parseWhole } from './option-values.ts';
 
 /** Positions where the model allows more: enough for an answer, and its caches are small. */
@@ -114,17 +115,11 @@ export function generationOptions(parameters: Parameters): GenerationOptions {
   return Object.fromEntries(given);
 }
 
-/** Positions that the model was trained for, as far as its file says so; whether it says it well is checked later. */
-function trainedContext({ metadata, name }: GgufFile): number {
-  const architecture = getString(metadata, 'general.architecture', name);
-  return getNumber(metadata, `${architecture}.context_length`, name) ?? DEFAULT_CONTEXT;
-}
-
 /** The engine for answers with these options. */
 export function generationNeeds({ ctxSize }: GenerationFlags): (file: GgufFile) => EngineNeeds {
   const asked = ctxSize === undefined ? undefined : parseWhole('-c', ctxSize, 1, MAX_CONTEXT);
   return (file) => ({
-    contextSize: asked ?? Math.min(DEFAULT_CONTEXT, trainedContext(file)),
+    contextSize: asked ?? Math.min(DEFAULT_CONTEXT, trainedContext(file) ?? DEFAULT_CONTEXT),
     relaxed: true,
   });
 }

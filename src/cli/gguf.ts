@@ -1,6 +1,6 @@
 /** Opening GGUF files for the length of a command. */
 import path from 'node:path';
-import { type GgufFile, parseShardName } from '../gguf/index.ts';
+import { type GgufFile, getNumber, getString, parseShardName } from '../gguf/index.ts';
 import { openGguf } from '../platform/index.ts';
 
 /** Opens a file, an address or an embedded model by its name. */
@@ -23,6 +23,15 @@ export async function withGguf<T>(name: string, use: (file: GgufFile) => Promise
 /** Bytes of tensor data, for progress. */
 export function dataBytes(tensors: GgufFile['tensors']): number {
   return tensors.reduce((bytes, tensor) => bytes + tensor.bytes, 0);
+}
+
+/**
+ * Positions that a model was trained for, as far as its file says so; whether it says it well is checked when it is run.
+ * Undefined where it says nothing.
+ */
+export function trainedContext({ metadata, name }: GgufFile): number | undefined {
+  const architecture = getString(metadata, 'general.architecture', name);
+  return getNumber(metadata, `${architecture}.context_length`, name);
 }
 
 /** `folder/Phi-3-mini-f16-00001-of-00002.gguf` -> `Phi-3-mini`. */

@@ -151,7 +151,7 @@ function bytesOf(files: readonly UploadFile[]): number {
 }
 
 /** In order, bounded; a file above the bound is a commit of its own. */
-export function commitsOf(
+function commitsOf(
   files: readonly UploadFile[],
   mostFiles = COMMIT_FILES,
   mostBytes = COMMIT_BYTES,

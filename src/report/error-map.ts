@@ -35,7 +35,7 @@ function cellsOf({ errors = {} }: QuantEntry): Cell[] {
 }
 
 /** At most so many types, few bits first: ends and what lies evenly between; of the front where it is long enough. */
-export function mappedTypes(set: QuantSet, most = MOST): QuantEntry[] {
+function mappedTypes(set: QuantSet, most = MOST): QuantEntry[] {
   const drawn = set.quants.filter((quant) => cellsOf(quant).some(({ error }) => error !== null));
   const losses = drawn.flatMap((quant) => lossOf(quant) ?? []);
   const front = paretoFront(losses).map(({ quant }) => quant);

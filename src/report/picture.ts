@@ -16,7 +16,7 @@ export interface PngParts {
 }
 
 /** Family of the text; SVG viewers without Inter take what they have. */
-export const FONT = 'Inter, Helvetica, Arial, sans-serif';
+const FONT = 'Inter, Helvetica, Arial, sans-serif';
 
 /** Colours of a page that a picture stands on. The background is solid: a viewer's own may be the other one. */
 export const THEMES = {

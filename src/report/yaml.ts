@@ -7,7 +7,7 @@ export type YamlValue = string | readonly string[];
 const WORDS = new Set(['true', 'false', 'yes', 'no', 'on', 'off', 'y', 'n', 'null', 'nan', 'inf']);
 
 /** A scalar: bare where that is safe in YAML 1.1 and 1.2, else in double quotes, which are those of JSON. */
-export function yamlScalar(text: string): string {
+function yamlScalar(text: string): string {
   const line = oneLine(text);
   const isBare = /^[A-Za-z][\w./+-]*(?: [\w./+-]+)*$/.test(line) && !WORDS.has(line.toLowerCase());
   return isBare ? line : JSON.stringify(line);

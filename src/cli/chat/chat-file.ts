@@ -11,7 +11,7 @@ import { checkParameter, type Parameters } from '../generation-options.ts';
 /** Largest file that is read, in bytes; a chat of a million tokens has 4 MiB. */
 const MAX_BYTES = 2 ** 26;
 
-export const ROLES = ['system', 'user', 'assistant'] as const;
+const ROLES = ['system', 'user', 'assistant'] as const;
 
 /** A message of this program: its content is text. */
 export type TextMessage = ChatMessage & { readonly role: (typeof ROLES)[number]; readonly content: string };

@@ -38,7 +38,7 @@ function setParameter({ chat, note }: CommandContext, rest: string): void {
 }
 
 /** In the order of /help. */
-export const CHAT_COMMANDS = {
+const CHAT_COMMANDS = {
   help: {
     help: 'this list',
     run: ({ note }) => {

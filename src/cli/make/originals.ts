@@ -84,7 +84,7 @@ async function checkSpace(folder: string, file: string, bytes: number): Promise<
 }
 
 /** `name-BF16.gguf`, after the type of its matrices. */
-export function convertedName({ name, plan }: CheckpointSource): string {
+function convertedName({ name, plan }: CheckpointSource): string {
   return `${name}-${plan.dtype.toUpperCase()}.gguf`;
 }
 

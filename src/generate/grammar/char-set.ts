@@ -4,7 +4,7 @@
  */
 export type CharSet = readonly (readonly [number, number])[];
 
-export const LAST_CHARACTER = 0x10ffff;
+const LAST_CHARACTER = 0x10ffff;
 const SURROGATES: CharSet = [[0xd800, 0xdfff]];
 
 function merged(ranges: CharSet): [number, number][] {

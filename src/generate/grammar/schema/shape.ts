@@ -131,7 +131,7 @@ function canonical(value: Json): string {
 const byName = ([a]: [string, Json], [b]: [string, Json]): number => (a < b ? -1 : 1);
 
 /** Schemas in the order of their places, none twice. */
-export function conjunction(nodes: readonly (SchemaNode | undefined)[]): Conjunction {
+function conjunction(nodes: readonly (SchemaNode | undefined)[]): Conjunction {
   const byPointer = new Map(nodes.flatMap((node) => (node ? [[node.pointer, node] as const] : [])));
   return [...byPointer.values()].sort((a, b) => (a.pointer < b.pointer ? -1 : 1));
 }
