@@ -23,6 +23,8 @@ export interface GenerationOptions extends Partial<SamplingOptions> {
   /** Tokens of the prompt that the session holds already: they count for penalties as those that are fed. */
   readonly held?: Int32Array;
   readonly signal?: AbortSignal;
+  /** Log-probabilities are told: of each token, and of so many of the likeliest in its place. Default: none are. */
+  readonly logprobs?: number;
   /** Says which tokens may come; a new one for each generation, because it goes along. See `TokenGrammar`. */
   readonly constraint?: Constraint;
 }
@@ -33,10 +35,20 @@ export type GrowingSession = Pick<Session, 'position' | 'contextSize' | 'feed'>;
 /** Why a generation ended. `length`: as many tokens as were asked for; `context`: no position is left. */
 export type FinishReason = 'stop' | 'length' | 'context' | 'aborted';
 
+/** A token, and how likely the model found it (ln p, over the whole vocabulary, before anything bends it). */
+export interface TokenLogprob {
+  readonly id: number;
+  readonly logprob: number;
+}
+
 /** A token, and the text that became certain with it: whole characters, often none. */
 export interface GeneratedToken {
   readonly id: number;
   readonly text: string;
+  /** Where `logprobs` asks for it. */
+  readonly logprob?: number;
+  /** Of the likeliest tokens in its place, the likeliest first. */
+  readonly top?: readonly TokenLogprob[];
 }
 
 export interface GenerationEnd {

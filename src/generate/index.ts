@@ -8,5 +8,7 @@ export * from './memory.ts';
 export * from './overflow.ts';
 export * from './prefix.ts';
 export * from './sampling/index.ts';
+export * from './sequences.ts';
+export * from './serving/index.ts';
 export * from './session.ts';
 export * from './walk.ts';

@@ -10,14 +10,31 @@ import type { TensorFormat } from '../quants/index.ts';
 /** Rows of a value: tokens of the run, selected rows, or a fixed number. */
 export type Rows = 'T' | 'S' | number;
 
+/** What one sequence has of a run: some of its T tokens, and a region of the caches. */
+export interface Span {
+  /** Tokens, behind those of the spans before. */
+  readonly rows: number;
+  /** Positions that the sequence has before this run. */
+  readonly past: number;
+  /** Row of the caches at which the region begins: position p is row `start + p`. */
+  readonly start: number;
+}
+
 /** The sizes of one run. */
 export interface Dims {
   /** Tokens. */
   readonly T: number;
   /** Selected rows; 0 where the graph selects none. */
   readonly S: number;
-  /** Positions in the caches before this run. */
+  /** Positions in the caches before this run; with `spans`, the most of any of them. */
   readonly past: number;
+  /** Several sequences side by side. Their rows add up to T, their regions do not overlap. Default: one of T rows. */
+  readonly spans?: readonly Span[];
+}
+
+/** The spans of a run. */
+export function spansOf({ T, past, spans }: Dims): readonly Span[] {
+  return spans ?? [{ rows: T, past, start: 0 }];
 }
 
 export interface Value {
@@ -91,10 +108,11 @@ export interface OpFields {
     readonly heads: number;
     readonly style: RopeStyle;
   };
-  /** Writes x [T, cols] to rows past .. past + T of the cache. */
+  /** Writes x [T, cols] to the cache: of each span the rows start + past .. start + past + rows. */
   cache_store: { readonly x: Value; readonly cache: Cache };
   /**
-   * Causal attention of q [T, H * D] over positions 0 .. past + t of keys and values [P, K * D] -> [T, H * D].
+   * Causal attention of q [T, H * D], span by span: row t of a span over its positions 0 .. past + t of keys and
+   * values [P, K * D] -> [T, H * D].
    * Head h uses key-value head floor(h * K / H). `window` w > 0 keeps only the latest w positions (own included).
    */
   attention: {

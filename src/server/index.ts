@@ -1,0 +1,2 @@
+/** Server: models behind OpenAI's HTTP API. The only door of the folder. */
+export * from './settings.ts';
