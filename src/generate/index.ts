@@ -4,6 +4,7 @@ export * from './conversation.ts';
 export * from './engine.ts';
 export * from './generation.ts';
 export * from './grammar/index.ts';
+export * from './logprobs.ts';
 export * from './loss.ts';
 export * from './memory.ts';
 export * from './overflow.ts';
