@@ -62,5 +62,7 @@ export function brokenOff(): ProviderError {
 }
 
 export function unreadable(what: string): ProviderError {
-  return new ProviderError(`The server's ${what} cannot be read: is this the address of an OpenAI-compatible API?`);
+  return new ProviderError(
+    `The server's ${what} cannot be read: is this the address of an OpenAI-compatible API?`,
+  );
 }

@@ -169,10 +169,7 @@ test('something else than an API', async () => {
 test('models, with what is known of them', async () => {
   const data = [{ id: 'a', object: 'model', file_type: 'Q4_K_M', context_size: 4096 }, { id: 'b' }];
   const { provider, asked } = scripted(Response.json({ object: 'list', data }));
-  expect(await provider.models()).toEqual([
-    { id: 'a', fileType: 'Q4_K_M', contextSize: 4096 },
-    { id: 'b' },
-  ]);
+  expect(await provider.models()).toEqual([{ id: 'a', fileType: 'Q4_K_M', contextSize: 4096 }, { id: 'b' }]);
   expect(asked[0]).toMatchObject({ url: 'http://host:1/v1/models', method: 'GET' });
 });
 
@@ -187,7 +184,7 @@ test('embeddings come in the order of the texts, of unit length, and not all in 
   expect(vectors).toHaveLength(33);
   expect(vectors[0]).toEqual(Float32Array.of(0, 1));
   expect(vectors[32]).toEqual(Float32Array.of(0.6, 0.8));
-  expect(asked.map(({ body }) => (body?.['input'] as string[]).length)).toEqual([32, 1]);
+  expect(asked.map(({ body }) => (body as { input: string[] }).input.length)).toEqual([32, 1]);
 });
 
 test('embeddings that are missing are an error', async () => {

@@ -18,13 +18,15 @@ export async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerat
   }
 }
 
+const LINE_END = /\r\n|\n|\r(?=[\s\S])/;
+
 /** Lines without their ends: LF, CR or CR LF. A last line without an end is left out. */
 async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
   let rest = '';
   for await (const text of texts(body)) {
     rest += text;
     // A CR at the very end may be half of a CR LF: it waits for what follows.
-    for (let match = /\r\n|\n|\r(?=[^])/.exec(rest); match; match = /\r\n|\n|\r(?=[^])/.exec(rest)) {
+    for (let match = LINE_END.exec(rest); match; match = LINE_END.exec(rest)) {
       yield rest.slice(0, match.index);
       rest = rest.slice(match.index + match[0].length);
     }
