@@ -66,14 +66,29 @@ export interface Provider {
   embed(model: string, texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]>;
 }
 
+/** What a failure says beyond its sentence, where it says it. */
+export interface FailureDetail {
+  /** HTTP status. */
+  readonly status?: number;
+  /** OpenAI's word for it: `context_length_exceeded`. */
+  readonly code?: string;
+  /** Seconds until it is worth to try again. */
+  readonly retryAfter?: number;
+}
+
 /** A failure that is shown to the person in front of the page, in one sentence. */
 export class ProviderError extends Error {
-  /** HTTP status, where there was one. */
-  readonly status: number | undefined;
+  readonly detail: FailureDetail;
 
-  constructor(message: string, status?: number) {
+  /** @param detail or, in short, the HTTP status alone. */
+  constructor(message: string, detail: FailureDetail | number = {}) {
     super(message);
     this.name = 'ProviderError';
-    this.status = status;
+    this.detail = typeof detail === 'number' ? { status: detail } : detail;
+  }
+
+  /** HTTP status, where there was one. */
+  get status(): number | undefined {
+    return this.detail.status;
   }
 }
