@@ -1,6 +1,6 @@
 /** The provider over HTTP against scripted servers: what it asks, what it makes of answers, and how it fails. */
 import { expect, test } from 'vitest';
-import type { AnswerEnd, ChatRequest, Delta } from '../provider.ts';
+import type { AnswerEnd, ChatRequest, Delta, ProviderError } from '../provider.ts';
 import { normalBaseUrl, openAiProvider } from './openai.ts';
 
 interface Asked {
@@ -135,7 +135,7 @@ test('a stop in the middle keeps what came', async () => {
   });
 });
 
-const errorBody = JSON.stringify({ error: { message: 'no such key', type: 'invalid_request_error' } });
+const errorBody = JSON.stringify({ error: { message: 'no such key', type: 'bad', code: 'invalid_api_key' } });
 
 test.each([
   [401, {}, 'The server wants an API key that it knows: set it in the settings. It says: no such key'],
@@ -148,7 +148,23 @@ test.each([
     name: 'ProviderError',
     status,
     message,
+    detail: { code: 'invalid_api_key' },
   });
+});
+
+test('a date to try again after is told in seconds', async () => {
+  const date = new Date(Date.now() + 3_600_000).toUTCString();
+  const { provider } = scripted(new Response('slow down', { status: 429, headers: { 'retry-after': date } }));
+  const error = await provider.models().catch((thrown: unknown) => thrown as ProviderError);
+  expect((error as ProviderError).detail.retryAfter).toBeGreaterThan(3500);
+  expect((error as ProviderError).detail.retryAfter).toBeLessThanOrEqual(3600);
+});
+
+test('a token that is part of a character shows its bytes', async () => {
+  const content = [{ token: '\ufffd', logprob: -1, bytes: [0xf0, 0x9f], top_logprobs: [] }];
+  const { provider } = scripted(events(piece('', { logprobs: { content } }), END));
+  const { deltas } = await all(provider.chat(request({ logprobs: 0 })));
+  expect(deltas).toEqual([{ text: '', tokens: [{ token: '<F0><9F>', logprob: -1, top: [] }] }]);
 });
 
 test('an error page in HTML is not shown', async () => {
@@ -167,9 +183,12 @@ test('something else than an API', async () => {
 });
 
 test('models, with what is known of them', async () => {
-  const data = [{ id: 'a', object: 'model', file_type: 'Q4_K_M', context_size: 4096 }, { id: 'b' }];
+  const data = [{ id: 'a', object: 'model', file_type: 'Q4_K_M', context_size: 4096, size: 9 }, { id: 'b' }];
   const { provider, asked } = scripted(Response.json({ object: 'list', data }));
-  expect(await provider.models()).toEqual([{ id: 'a', fileType: 'Q4_K_M', contextSize: 4096 }, { id: 'b' }]);
+  expect(await provider.models()).toEqual([
+    { id: 'a', fileType: 'Q4_K_M', contextSize: 4096, bytes: 9 },
+    { id: 'b' },
+  ]);
   expect(asked[0]).toMatchObject({ url: 'http://host:1/v1/models', method: 'GET' });
 });
 
