@@ -10,6 +10,7 @@ import {
   generate,
   type ModelService,
   type RequestOptions,
+  type ScoredToken,
   type ServiceStats,
 } from '../src/generate/index.ts';
 import { ChatTemplate, type StreamingDecoder, type Tokenizer } from '../src/text/index.ts';
@@ -160,6 +161,14 @@ export class FakeService implements ModelService {
     const vector = Float32Array.of(ids.length, ids[0], ids[ids.length - 1], 1);
     const norm = Math.hypot(...vector);
     return vector.map((value) => value / norm);
+  }
+
+  /** Every token as likely as the one before. */
+  async score(ids: Int32Array, { top }: { readonly top?: number } = {}): Promise<readonly ScoredToken[]> {
+    return Array.from(ids.subarray(1), (id) => {
+      const { logprob = 0, top: likeliest = [] } = withLogprobs({ id, text: '' }, top ?? 0);
+      return { id, logprob, top: likeliest };
+    });
   }
 
   stats(): ServiceStats {
