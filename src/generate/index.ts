@@ -1,4 +1,5 @@
 /** Generate: a model on a backend: measurement walks and sessions. The only door of the folder. */
+export * from './batch-sequences.ts';
 export * from './conversation.ts';
 export * from './engine.ts';
 export * from './generation.ts';
