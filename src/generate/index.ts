@@ -6,6 +6,7 @@ export * from './grammar/index.ts';
 export * from './loss.ts';
 export * from './memory.ts';
 export * from './overflow.ts';
+export * from './pipeline/index.ts';
 export * from './prefix.ts';
 export * from './sampling/index.ts';
 export * from './sequences.ts';
