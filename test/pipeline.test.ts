@@ -226,6 +226,15 @@ describe('streams', () => {
     expect(end.usage.completion_tokens).toBe(pieces.filter(({ id }) => id !== undefined).length);
   });
 
+  test('log-probabilities come with the tokens where they are asked for', async () => {
+    const stream = generator.stream(ASK, { max_new_tokens: 2, logprobs: true, top_logprobs: 2 });
+    for await (const { id, logprob, top = [] } of stream) {
+      expect(logprob).toBeLessThanOrEqual(0);
+      expect(top).toHaveLength(2);
+      expect(top[0]).toEqual({ id, logprob });
+    }
+  });
+
   test('leaving the loop ends the answer, and the model goes on with the next', async () => {
     const stream = generator.stream('Once upon a time', { max_new_tokens: 100 });
     for await (const { id } of stream) if (id !== undefined) break;
@@ -296,7 +305,7 @@ describe('the end', () => {
       kept = short;
       expect(await short('a', { max_new_tokens: 1 })).toHaveLength(1);
     }
-    await expect(kept('a')).rejects.toThrow('closed');
+    await expect(kept('a')).rejects.toThrow('the pipeline was disposed of');
     await kept.dispose();
   });
 
@@ -324,6 +333,10 @@ describe('feature-extraction', () => {
     const last = await extractor('The sun is warm.', { pooling: 'last' });
     expect(last.dims).toEqual([1, 256]);
     expect(last.tolist()[0]).not.toEqual(a);
+    const [free] = (await extractor('The sun is warm.', { normalize: false })).tolist();
+    const length = Math.hypot(...free);
+    expect(length).toBeGreaterThan(2);
+    free.forEach((value, i) => void expect(value / length).toBeCloseTo(a[i], 5));
     await expect(extractor('a', { pooling: 'cls' } as never)).rejects.toThrow(
       'pooling: cls is none of mean, last',
     );

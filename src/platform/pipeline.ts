@@ -1,9 +1,10 @@
 /** `pipeline` in Node: models by path, address or name, computed on all cores. */
 import { fileURLToPath } from 'node:url';
 import { type Backend, wasmBackend } from '../backends/index.ts';
-import { blobSource, usageError } from '../core/index.ts';
+import { blobSource } from '../core/index.ts';
 import {
   checkNames,
+  checkSizes,
   checkTask,
   ENGINE_CHOICES,
   type EngineChoices,
@@ -49,9 +50,8 @@ export async function pipeline<Task extends PipelineTask>(
 ): Promise<PipelineTasks[Task]> {
   checkTask(task);
   checkNames(options, Object.keys(OPTIONS), 'option of pipeline');
-  const { threads = availableThreads(), backend: given } = options;
-  if (!Number.isSafeInteger(threads) || threads < 1)
-    throw usageError(`threads: ${threads} is no whole number from 1`);
+  const { threads = availableThreads(), backend: given, context_size, batch_size, memory } = options;
+  checkSizes({ threads, context_size, batch_size, memory });
   const file = await openAny(model, options);
   const backend = given ?? (await openBackend(threads));
   const close = async () => {

@@ -1,6 +1,7 @@
 /** The feature-extraction pipeline over a model's service. */
 import { usageError } from '../../core/index.ts';
 import { type ModelService, POOLINGS } from '../serving/index.ts';
+import type { Lifetime } from './lifetime.ts';
 import { checkNames } from './names.ts';
 import type { FeatureExtractionOptions, FeatureExtractionPipeline, FeatureTensor } from './types.ts';
 
@@ -40,17 +41,18 @@ async function extract(
   return tensorOf(await Promise.all(rows), service.width);
 }
 
-/** @param dispose frees what the pipeline stands on. */
 export function featureExtractionPipeline(
   service: ModelService,
-  dispose: () => Promise<void>,
+  lifetime: Lifetime,
 ): FeatureExtractionPipeline {
-  const call = (texts: string | readonly string[], options: FeatureExtractionOptions = {}) =>
-    extract(service, texts, options);
+  const call = async (texts: string | readonly string[], options: FeatureExtractionOptions = {}) => {
+    lifetime.check();
+    return extract(service, texts, options);
+  };
   return Object.assign(call, {
     task: 'feature-extraction' as const,
     tokenizer: service.tokenizer,
-    dispose,
-    [Symbol.asyncDispose]: dispose,
+    dispose: lifetime.end,
+    [Symbol.asyncDispose]: lifetime.end,
   });
 }

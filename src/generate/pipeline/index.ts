@@ -2,6 +2,7 @@
 
 export { checkNames, nearName } from './names.ts';
 export {
+  checkSizes,
   checkTask,
   ENGINE_CHOICES,
   type EngineChoices,

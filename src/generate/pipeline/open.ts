@@ -10,11 +10,13 @@ import {
   trainedContext,
 } from '../../gguf/index.ts';
 import type { CacheType } from '../../graph/index.ts';
+import { chatTemplateOf, tokenizerOf } from '../../text/index.ts';
+import { openSequences } from '../batch-sequences.ts';
 import { Engine } from '../engine.ts';
-import type { ModelService } from '../serving/index.ts';
+import { type ModelService, openService } from '../serving/index.ts';
 import { featureExtractionPipeline } from './feature-extraction.ts';
+import { Lifetime } from './lifetime.ts';
 import { checkNames } from './names.ts';
-import { oneByOne } from './one-by-one.ts';
 import { textGenerationPipeline } from './text-generation.ts';
 import type { PipelineTask, PipelineTasks } from './types.ts';
 
@@ -22,6 +24,8 @@ import type { PipelineTask, PipelineTasks } from './types.ts';
 export interface EngineChoices {
   /** Positions of a sequence; default: what the model was trained for, at most 4096. */
   readonly context_size?: number | undefined;
+  /** Answers that are computed side by side; others wait. Default 4, or 1 where the memory holds no more. */
+  readonly batch_size?: number | undefined;
   /** How keys and values are kept; default `f16`. */
   readonly cache_type?: CacheType | undefined;
   /** Bytes that weights and caches may take; default: what the backend can hold. */
@@ -32,6 +36,7 @@ export interface EngineChoices {
 
 export const ENGINE_CHOICES = {
   context_size: true,
+  batch_size: true,
   cache_type: true,
   memory: true,
   backend: true,
@@ -43,11 +48,11 @@ export type PortableModel = string | URL | Blob | GgufFile;
 /** Positions where the model allows more: enough for an answer, and its caches are small. */
 const DEFAULT_CONTEXT = 4096;
 
+/** Answers side by side: enough that weights are not read for one token alone, few enough for their caches. */
+const DEFAULT_BATCH_SIZE = 4;
+
 type TaskTable = {
-  readonly [Task in PipelineTask]: (
-    service: ModelService,
-    dispose: () => Promise<void>,
-  ) => PipelineTasks[Task];
+  readonly [Task in PipelineTask]: (service: ModelService, lifetime: Lifetime) => PipelineTasks[Task];
 };
 
 const TASKS: TaskTable = {
@@ -94,33 +99,62 @@ export interface Ground {
   readonly close: () => Promise<void>;
 }
 
-/** A pipeline on an open file and backend; when it cannot be made, both are closed as in the end. */
-export async function pipelineOn<Task extends PipelineTask>(
-  task: Task,
-  { file, backend, close }: Ground,
-  { context_size, cache_type, memory }: EngineChoices,
-): Promise<PipelineTasks[Task]> {
-  try {
-    const engine = await Engine.open(file, {
+async function openEngine({ file, backend }: Ground, choices: EngineChoices): Promise<Engine> {
+  const { context_size, batch_size, cache_type, memory } = choices;
+  const open = (sequences: number) =>
+    Engine.open(file, {
       backend,
+      sequences,
       contextSize: context_size ?? Math.min(DEFAULT_CONTEXT, trainedContext(file) ?? DEFAULT_CONTEXT),
       ...(cache_type === undefined ? {} : { cacheType: cache_type }),
       ...(memory === undefined ? {} : { memory }),
     });
-    const service = await oneByOne(engine);
-    let closed: Promise<void> | undefined;
-    const dispose = async () => {
+  const engine = await open(batch_size ?? DEFAULT_BATCH_SIZE);
+  if (engine.resident || batch_size !== undefined) return engine;
+  engine.close();
+  return open(1);
+}
+
+/** The service closes its sequences; the engine is the caller's to close. */
+async function openModelService(engine: Engine): Promise<ModelService> {
+  const { file, hyper } = engine.model;
+  const tokenizer = tokenizerOf(file);
+  const hasTemplate = file.metadata.has('tokenizer.chat_template');
+  return openService({
+    sequences: await openSequences(engine),
+    tokenizer,
+    template: hasTemplate ? chatTemplateOf(file, tokenizer) : undefined,
+    width: hyper.width,
+    queue: Number.POSITIVE_INFINITY, // who gives a batch waits for all of it
+  });
+}
+
+/** A pipeline on an open file and backend; when it cannot be made, both are closed as in the end. */
+export async function pipelineOn<Task extends PipelineTask>(
+  task: Task,
+  ground: Ground,
+  choices: EngineChoices,
+): Promise<PipelineTasks[Task]> {
+  try {
+    const engine = await openEngine(ground, choices);
+    const service = await openModelService(engine);
+    const lifetime = new Lifetime(async () => {
       await service.close();
       engine.close();
-      await close();
-    };
-    return TASKS[task](service, () => {
-      closed ??= dispose();
-      return closed;
+      await ground.close();
     });
+    return TASKS[task](service, lifetime);
   } catch (error) {
-    await close();
+    await ground.close();
     throw error;
+  }
+}
+
+/** @throws usage error: sizes that are no whole numbers from 1. */
+export function checkSizes(choices: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, value] of Object.entries(choices)) {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
+    throw usageError(`${name}: ${value} is not a whole number from 1`);
   }
 }
 
@@ -137,6 +171,8 @@ export async function pipeline<Task extends PipelineTask>(
 ): Promise<PipelineTasks[Task]> {
   checkTask(task);
   checkNames(options, Object.keys(ENGINE_CHOICES), 'option of pipeline');
+  const { context_size, batch_size, memory } = options;
+  checkSizes({ context_size, batch_size, memory });
   const file = isGgufFile(model) ? model : await openPortable(model);
   const backend = options.backend ?? (await wasmBackend());
   const close = async () => {

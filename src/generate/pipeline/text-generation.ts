@@ -3,6 +3,7 @@ import { usageError } from '../../core/index.ts';
 import { TokenGrammar } from '../grammar/index.ts';
 import type { ModelService, RequestOptions } from '../serving/index.ts';
 import { type Prompt, promptIds, readInputs } from './inputs.ts';
+import type { Lifetime } from './lifetime.ts';
 import { answerLength, type CheckedOptions, checkOptions, generationOptions } from './options.ts';
 import { ResponseGrammars } from './response-format.ts';
 import { tokenStream } from './stream.ts';
@@ -135,19 +136,20 @@ async function allOrNone<T>(
   return Promise.all(running);
 }
 
-/** @param dispose frees what the pipeline stands on. */
-export function textGenerationPipeline(
-  service: ModelService,
-  dispose: () => Promise<void>,
-): TextGenerationPipeline {
+export function textGenerationPipeline(service: ModelService, lifetime: Lifetime): TextGenerationPipeline {
   const generation = new TextGeneration(service);
-  const call = (input: TextGenerationInput, options: TextGenerationOptions = {}) =>
-    generation.answers(input, options);
+  const call = async (input: TextGenerationInput, options: TextGenerationOptions = {}) => {
+    lifetime.check();
+    return generation.answers(input, options);
+  };
   return Object.assign(call as unknown as TextGenerationPipeline, {
     task: 'text-generation' as const,
     tokenizer: service.tokenizer,
-    stream: (input: Prompt, options: StreamOptions = {}) => generation.stream(input, options),
-    dispose,
-    [Symbol.asyncDispose]: dispose,
+    stream: (input: Prompt, options: StreamOptions = {}) => {
+      lifetime.check();
+      return generation.stream(input, options);
+    },
+    dispose: lifetime.end,
+    [Symbol.asyncDispose]: lifetime.end,
   });
 }

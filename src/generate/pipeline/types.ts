@@ -4,7 +4,8 @@
  * names with underscores, `generated_text`, a list of answers for each prompt.
  */
 import type { Tokenizer } from '../../text/index.ts';
-import type { FinishReason, TokenLogprob } from '../generation.ts';
+import type { FinishReason } from '../generation.ts';
+import type { TokenLogprob } from '../logprobs.ts';
 import type { OverflowPolicy } from '../overflow.ts';
 import type { Pooling } from '../serving/index.ts';
 import type { ResponseFormat } from './response-format.ts';
@@ -57,6 +58,10 @@ export interface TextGenerationOptions {
   readonly suppress_tokens?: readonly number[] | null | undefined;
   /** Added to the logits of single tokens, by id. */
   readonly logit_bias?: Readonly<Record<string, number>> | ReadonlyMap<number, number> | null | undefined;
+  /** Streams tell how likely the model found each token. Default false. */
+  readonly logprobs?: boolean | null | undefined;
+  /** And so many of the likeliest in its place, 20 at most. Default 0. */
+  readonly top_logprobs?: number | null | undefined;
   /** Answers to each prompt; more than one needs `do_sample`. Default 1. */
   readonly num_return_sequences?: number | null | undefined;
   /**
@@ -119,8 +124,9 @@ export interface StreamedToken {
   readonly text: string;
   /** Left out in a last piece that only brings text which was held back. */
   readonly id?: number;
-  /** ln p of the token, where the service tells it. */
+  /** ln p of the token, with `logprobs`. */
   readonly logprob?: number;
+  /** The likeliest tokens in its place, the likeliest first. */
   readonly top?: readonly TokenLogprob[];
 }
 
