@@ -1,4 +1,5 @@
 /** A page with nothing but the comparison, for its browser test. */
+import '../styles/index.css';
 import { render } from 'preact';
 import { CompareState, CompareView } from '../compare/index.ts';
 import { openAiProvider } from '../providers/openai.ts';
