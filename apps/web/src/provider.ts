@@ -55,6 +55,19 @@ export interface ModelInfo {
   /** `Q4_K_M`, where it is known. */
   readonly fileType?: string;
   readonly contextSize?: number;
+  /** Of its file. */
+  readonly bytes?: number;
+}
+
+/** A text that a model is asked about as if it had written it. */
+export interface ScoreRequest {
+  readonly model: string;
+  readonly messages: readonly Message[];
+  /** The answer that somebody else gave. */
+  readonly answer: string;
+  /** Alternatives that are told of each token. */
+  readonly top: number;
+  readonly signal: AbortSignal;
 }
 
 export interface Provider {
@@ -64,6 +77,11 @@ export interface Provider {
   chat(request: ChatRequest): AsyncGenerator<Delta, AnswerEnd>;
   /** Vectors of unit length, for retrieval. @throws ProviderError */
   embed(model: string, texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]>;
+  /**
+   * What the model thinks of each token of an answer that it is given, knowing all before it. Not every provider can.
+   * @throws ProviderError
+   */
+  readonly score?: (request: ScoreRequest) => Promise<readonly AnswerToken[]>;
 }
 
 /** What a failure says beyond its sentence, where it says it. */

@@ -6,7 +6,7 @@ import type { WireError } from './openai-wire.ts';
 const SHOWN = 400;
 
 /** What a status means for who asked, and what to do; `said` is the server's own sentence or empty. */
-const SENTENCES: Readonly<Record<number, (said: string, retryAfter: string | null) => string>> = {
+const SENTENCES: Readonly<Record<number, (said: string, retryAfter: number | undefined) => string>> = {
   401: (said) => `The server wants an API key that it knows: set it in the settings.${said}`,
   403: (said) => `The server does not allow this with the given API key.${said}`,
   404: (said) => `The server has no such model or address: check the model and the base URL.${said}`,
@@ -16,13 +16,8 @@ const SENTENCES: Readonly<Record<number, (said: string, retryAfter: string | nul
   503: (said, retryAfter) => `The server takes no requests now: try again ${delay(retryAfter)}.${said}`,
 };
 
-/** `Retry-After` is seconds or a date. */
-function delay(retryAfter: string | null): string {
-  const seconds = Number(retryAfter);
-  if (retryAfter === null || retryAfter === '') return 'in a moment';
-  if (Number.isFinite(seconds)) return `in ${seconds} s`;
-  const date = new Date(retryAfter);
-  return Number.isNaN(date.getTime()) ? 'in a moment' : `after ${date.toLocaleTimeString()}`;
+function delay(retryAfter: number | undefined): string {
+  return retryAfter === undefined ? 'in a moment' : `in ${retryAfter} s`;
 }
 
 /** Of an error in OpenAI's shape, or in another: the text. */
@@ -30,24 +25,41 @@ export function errorText(error: WireError | string | undefined): string {
   return typeof error === 'string' ? error : (error?.message ?? '');
 }
 
-function saidIn(body: string): string {
+/** The words and the code of an error's body: OpenAI's shape, another, or plain text; a page of HTML says nothing. */
+function saidIn(body: string): { readonly said: string; readonly code: string | undefined } {
   try {
     const { error, message } = JSON.parse(body) as { error?: WireError | string; message?: string };
-    return errorText(error) || (message ?? '');
+    const code = typeof error === 'object' ? error.code : undefined;
+    return { said: errorText(error) || (message ?? ''), code: typeof code === 'string' ? code : undefined };
   } catch {
-    return body.trimStart().startsWith('<') ? '' : body.trim();
+    return { said: body.trimStart().startsWith('<') ? '' : body.trim(), code: undefined };
   }
+}
+
+/** Seconds from now of a `Retry-After`, which is seconds or a date. */
+function secondsOf(retryAfter: string | null): number | undefined {
+  if (retryAfter === null || retryAfter.trim() === '') return undefined;
+  const seconds = Number.isNaN(Number(retryAfter))
+    ? (Date.parse(retryAfter) - Date.now()) / 1000
+    : Number(retryAfter);
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
 }
 
 /** An answer that is not 2xx. */
 export async function refusal(response: Response): Promise<ProviderError> {
-  const said = saidIn(await response.text().catch(() => '')).slice(0, SHOWN);
-  const sentence = SENTENCES[response.status];
-  const retryAfter = response.headers.get('retry-after');
+  const { status } = response;
+  const { said: words, code } = saidIn(await response.text().catch(() => ''));
+  const said = words.slice(0, SHOWN);
+  const sentence = SENTENCES[status];
+  const retryAfter = secondsOf(response.headers.get('retry-after'));
   const message = sentence
     ? sentence(said && ` It says: ${said}`, retryAfter)
-    : `The server refused this (HTTP ${response.status})${said ? `: ${said}` : '.'}`;
-  return new ProviderError(message, response.status);
+    : `The server refused this (HTTP ${status})${said ? `: ${said}` : '.'}`;
+  const known = {
+    ...(code === undefined ? {} : { code }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  };
+  return new ProviderError(message, { status, ...known });
 }
 
 /** No answer at all: no server, no network, or a server that does not allow this page's origin. */

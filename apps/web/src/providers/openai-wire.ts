@@ -4,6 +4,7 @@ import { type AnswerToken, type ChatRequest, type ModelInfo, ProviderError } fro
 interface WireLogprob {
   readonly token: string;
   readonly logprob: number;
+  readonly bytes?: readonly number[] | null;
   readonly top_logprobs?: readonly WireLogprob[];
 }
 
@@ -29,6 +30,8 @@ export interface WireModels {
     readonly id: string;
     readonly file_type?: string;
     readonly context_size?: number;
+    /** Bytes of the file. */
+    readonly size?: number;
   }[];
 }
 
@@ -48,19 +51,26 @@ export function chatBody({ model, messages, parameters, logprobs }: ChatRequest)
   };
 }
 
+/** A token that is part of a character has no text of its own: its bytes are shown. */
+function tokenText({ token, bytes }: WireLogprob): string {
+  if (!token.includes('\ufffd') || !bytes) return token;
+  return bytes.map((byte) => `<${byte.toString(16).toUpperCase().padStart(2, '0')}>`).join('');
+}
+
 export function tokensOf(list: readonly WireLogprob[]): AnswerToken[] {
-  return list.map(({ token, logprob, top_logprobs = [] }) => ({
-    token,
-    logprob,
-    top: top_logprobs.map((one) => ({ token: one.token, logprob: one.logprob })),
+  return list.map((one) => ({
+    token: tokenText(one),
+    logprob: one.logprob,
+    top: (one.top_logprobs ?? []).map((other) => ({ token: tokenText(other), logprob: other.logprob })),
   }));
 }
 
 export function modelsOf({ data = [] }: WireModels): ModelInfo[] {
-  return data.map(({ id, file_type, context_size }) => ({
+  return data.map(({ id, file_type, context_size, size }) => ({
     id,
     ...(file_type === undefined ? {} : { fileType: file_type }),
     ...(context_size === undefined ? {} : { contextSize: context_size }),
+    ...(size === undefined ? {} : { bytes: size }),
   }));
 }
 

@@ -1,6 +1,6 @@
 /** The provider over HTTP against scripted servers: what it asks, what it makes of answers, and how it fails. */
 import { expect, test } from 'vitest';
-import type { AnswerEnd, ChatRequest, Delta } from '../provider.ts';
+import type { AnswerEnd, ChatRequest, Delta, ProviderError } from '../provider.ts';
 import { normalBaseUrl, openAiProvider } from './openai.ts';
 
 interface Asked {
@@ -135,7 +135,7 @@ test('a stop in the middle keeps what came', async () => {
   });
 });
 
-const errorBody = JSON.stringify({ error: { message: 'no such key', type: 'invalid_request_error' } });
+const errorBody = JSON.stringify({ error: { message: 'no such key', type: 'bad', code: 'invalid_api_key' } });
 
 test.each([
   [401, {}, 'The server wants an API key that it knows: set it in the settings. It says: no such key'],
@@ -148,7 +148,23 @@ test.each([
     name: 'ProviderError',
     status,
     message,
+    detail: { code: 'invalid_api_key' },
   });
+});
+
+test('a date to try again after is told in seconds', async () => {
+  const date = new Date(Date.now() + 3_600_000).toUTCString();
+  const { provider } = scripted(new Response('slow down', { status: 429, headers: { 'retry-after': date } }));
+  const error = await provider.models().catch((thrown: unknown) => thrown as ProviderError);
+  expect((error as ProviderError).detail.retryAfter).toBeGreaterThan(3500);
+  expect((error as ProviderError).detail.retryAfter).toBeLessThanOrEqual(3600);
+});
+
+test('a token that is part of a character shows its bytes', async () => {
+  const content = [{ token: '\ufffd', logprob: -1, bytes: [0xf0, 0x9f], top_logprobs: [] }];
+  const { provider } = scripted(events(piece('', { logprobs: { content } }), END));
+  const { deltas } = await all(provider.chat(request({ logprobs: 0 })));
+  expect(deltas).toEqual([{ text: '', tokens: [{ token: '<F0><9F>', logprob: -1, top: [] }] }]);
 });
 
 test('an error page in HTML is not shown', async () => {
@@ -167,9 +183,12 @@ test('something else than an API', async () => {
 });
 
 test('models, with what is known of them', async () => {
-  const data = [{ id: 'a', object: 'model', file_type: 'Q4_K_M', context_size: 4096 }, { id: 'b' }];
+  const data = [{ id: 'a', object: 'model', file_type: 'Q4_K_M', context_size: 4096, size: 9 }, { id: 'b' }];
   const { provider, asked } = scripted(Response.json({ object: 'list', data }));
-  expect(await provider.models()).toEqual([{ id: 'a', fileType: 'Q4_K_M', contextSize: 4096 }, { id: 'b' }]);
+  expect(await provider.models()).toEqual([
+    { id: 'a', fileType: 'Q4_K_M', contextSize: 4096, bytes: 9 },
+    { id: 'b' },
+  ]);
   expect(asked[0]).toMatchObject({ url: 'http://host:1/v1/models', method: 'GET' });
 });
 
@@ -190,6 +209,44 @@ test('embeddings come in the order of the texts, of unit length, and not all in 
 test('embeddings that are missing are an error', async () => {
   const { provider } = scripted(Response.json({ data: [] }));
   await expect(provider.embed('m', ['a'])).rejects.toThrow('0 embeddings for 1 texts');
+});
+
+test('a given answer is scored by an echo of prompt and answer, and told from the answer on', async () => {
+  const logprobs = {
+    tokens: ['<|user|>', 'Hi', 'Par', 'is'],
+    token_logprobs: [null, -3, -0.1, -0.2],
+    top_logprobs: [null, { Ho: -1 }, { Lon: -2.5, Par: -0.1 }, null],
+    text_offset: [0, 8, 10, 13],
+  };
+  const { provider, asked } = scripted(
+    Response.json({ prompt: '<|user|>Hi' }),
+    Response.json({ choices: [{ text: '', logprobs }] }),
+  );
+  const { model, messages, signal } = request();
+  expect(await provider.score?.({ model, messages, answer: 'Paris', top: 5, signal })).toEqual([
+    {
+      token: 'Par',
+      logprob: -0.1,
+      top: [
+        { token: 'Par', logprob: -0.1 },
+        { token: 'Lon', logprob: -2.5 },
+      ],
+    },
+    { token: 'is', logprob: -0.2, top: [] },
+  ]);
+  expect(asked.map(({ url }) => url)).toEqual([
+    'http://host:1/apply-template',
+    'http://host:1/v1/completions',
+  ]);
+  expect(asked[1].body).toMatchObject({ prompt: '<|user|>HiParis', echo: true, logprobs: 5, max_tokens: 0 });
+});
+
+test('a server that cannot score says so', async () => {
+  const { provider } = scripted(new Response('', { status: 404 }));
+  const { model, messages, signal } = request();
+  await expect(provider.score?.({ model, messages, answer: 'x', top: 5, signal })).rejects.toThrow(
+    'it has no /apply-template',
+  );
 });
 
 test('base addresses in all their forms', () => {
