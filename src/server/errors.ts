@@ -5,6 +5,9 @@ import { BusyError } from '../generate/index.ts';
 /** A client that has gone away; nginx's number, seen in logs only. */
 const CLIENT_CLOSED = 499;
 
+/** The code that clients look for. */
+export const CONTEXT_EXCEEDED = 'context_length_exceeded';
+
 /** By status: what OpenAI's API calls the kind of failure. */
 const TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
@@ -79,9 +82,8 @@ export function abortError(signal: AbortSignal): ApiError {
 }
 
 /** The prompt is longer than the context. */
-export function contextError(param: string, tokens: number, contextSize: number, advice = ''): ApiError {
-  const message = `the prompt has ${tokens} tokens; the context of this model holds ${contextSize}${advice}`;
-  return new ApiError(400, message, { param, code: 'context_length_exceeded' });
+export function contextError(param: string, tokens: number, contextSize: number): ApiError {
+  return invalid(param, `${tokens} tokens; the context of this model holds ${contextSize}`, CONTEXT_EXCEEDED);
 }
 
 function busy(error: BusyError): ApiError {

@@ -1,8 +1,8 @@
 /**
  * Server-sent events. Every frame is one chunk; the next is made when the reader has room for it, so a slow reader slows
- * its own answer and nothing piles up. A reader that goes away, or stays away too long, ends the answer.
+ * its own answer and nothing piles up. A reader that goes away ends the answer.
  */
-import { ApiError, apiError } from './errors.ts';
+import { apiError } from './errors.ts';
 
 /** The last frame of a stream that went well. */
 export const DONE = 'data: [DONE]\n\n';
@@ -31,8 +31,6 @@ export interface EventStreamOptions {
   readonly abort: AbortController;
   /** Milliseconds without a frame, after which a comment is sent. */
   readonly keepAliveMs: number;
-  /** Milliseconds that a frame may lie unread. */
-  readonly idleMs: number;
   /** What a comment says. */
   readonly comment: () => string;
   /** Hears of what ended the frames early. */
@@ -46,7 +44,6 @@ class FrameSource {
   readonly #frames: Frames;
   readonly #options: EventStreamOptions;
   #next: Promise<IteratorResult<string, void>> | undefined;
-  #idle: ReturnType<typeof setTimeout> | undefined;
 
   constructor(frames: Frames, options: EventStreamOptions) {
     this.#frames = frames;
@@ -54,12 +51,10 @@ class FrameSource {
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    clearTimeout(this.#idle);
     try {
       const text = await this.#frameOrComment();
       if (text === undefined) return controller.close();
       controller.enqueue(utf8.encode(text));
-      this.#watch(controller);
     } catch (error) {
       this.#options.onError(error);
       controller.enqueue(utf8.encode(errorFrame(error)));
@@ -68,7 +63,6 @@ class FrameSource {
   }
 
   async cancel(): Promise<void> {
-    clearTimeout(this.#idle);
     this.#options.abort.abort();
     await this.#frames.return();
   }
@@ -89,19 +83,6 @@ class FrameSource {
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  /** A full buffer that nobody empties. */
-  #watch(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    if ((controller.desiredSize ?? 0) > 0) return;
-    this.#idle = setTimeout(() => {
-      const { idleMs, abort, onError } = this.#options;
-      const error = new ApiError(408, `nobody read the stream for ${idleMs} ms`, { code: 'idle' });
-      abort.abort(error);
-      onError(error);
-      controller.error(error);
-      this.#frames.return().catch(() => {});
-    }, this.#options.idleMs);
   }
 }
 

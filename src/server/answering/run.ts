@@ -1,7 +1,7 @@
 /** One request for text, from its start to its end: its events, what it used, and what is reported of it. */
 import type { RequestOptions } from '../../generate/index.ts';
 import type { ServerContext } from '../env.ts';
-import { ApiError, apiError } from '../errors.ts';
+import { apiError } from '../errors.ts';
 import type { Usage } from '../schemas/common.ts';
 import type { ServedModel } from '../settings.ts';
 import { type AppState, clientOf, requestSignal } from '../state.ts';
@@ -93,11 +93,9 @@ export class Run {
       this.failed(error);
       throw error;
     }
-    const { settings, extras } = this.#state;
     const options: EventStreamOptions = {
       abort: this.abort,
-      keepAliveMs: extras.keepAliveMs ?? KEEP_ALIVE_MS,
-      idleMs: 1000 * settings.idleSeconds,
+      keepAliveMs: this.#state.extras.keepAliveMs ?? KEEP_ALIVE_MS,
       comment: () => this.#progress,
       onError: (error) => this.failed(error),
     };
@@ -184,15 +182,4 @@ export class Run {
     const prompt = prompts.map((ids) => tokenizer.decode(ids, { special: true })).join('\n');
     return { prompt, text: this.#texts.join('') };
   }
-}
-
-/** A prompt has a token at least, and fits. @throws 400 */
-export function checkLength(param: string, ids: Int32Array, contextSize: number): Int32Array {
-  if (ids.length === 0) throw new ApiError(400, `${param}: has no token`, { param });
-  if (ids.length <= contextSize) return ids;
-  throw new ApiError(
-    400,
-    `${param}: the prompt has ${ids.length} tokens; the context of this model holds ${contextSize}`,
-    { param, code: 'context_length_exceeded' },
-  );
 }
