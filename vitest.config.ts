@@ -10,7 +10,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'apps/**/*.test.ts'],
           exclude: ['**/*.oracle.test.ts', '**/*.browser.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

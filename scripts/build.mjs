@@ -2,7 +2,8 @@
  * Builds bitmill: WebAssembly modules from AssemblyScript, embedded as base64 so that Node, workers, bundlers and
  * browsers load them alike, then `tsc`. Encoders (`*.kernel.as.ts`) have a memory of their own in each thread; the
  * engine's kernels (`*.engine.as.ts`) share one memory among all threads. The relaxed engine is the same with a few
- * kernels more (`*.relaxed.as.ts`), for machines that have relaxed SIMD.
+ * kernels more (`*.relaxed.as.ts`), for machines that have relaxed SIMD. Last comes the web chat (`apps/web`), bundled
+ * by Vite into `dist/web`.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -81,7 +82,37 @@ function compile() {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/** Where it is kept what the page was made of. */
+const PAGE_STAMP = 'dist/.web.json';
+
+/** A hash over the page's own files and those that it took from elsewhere in the repository. */
+function pageHash(outside) {
+  const own = glob('apps/web', /\.(tsx?|css|html|svg|json)$/).filter((file) => !/\.test\.tsx?$/.test(file));
+  const hash = createHash('sha256');
+  for (const file of [...own, ...outside, 'package-lock.json']) {
+    hash.update(file).update(existsSync(file) ? readFileSync(file) : '');
+  }
+  return hash.digest('hex');
+}
+
+async function buildPage() {
+  const last = existsSync(PAGE_STAMP) ? JSON.parse(readFileSync(PAGE_STAMP, 'utf8')) : { outside: [] };
+  if (existsSync('dist/web/index.html') && last.hash === pageHash(last.outside)) return;
+  const started = Date.now();
+  const { build } = await import('vite');
+  const { output } = await build({ configFile: 'apps/web/vite.config.ts', logLevel: 'warn' });
+  const outside = output
+    .flatMap(({ moduleIds = [] }) => moduleIds)
+    .map((id) => path.relative('.', id.replace(/\?.*$/, '')).replaceAll('\\', '/'))
+    .filter((file) => existsSync(file) && !/^(apps\/web\/|\.\.|node_modules\/)/.test(file));
+  writeFileSync(PAGE_STAMP, JSON.stringify({ hash: pageHash(outside), outside }));
+  console.error(`web: ${output.length} files, ${Date.now() - started} ms`);
+}
+
 if (process.argv.includes('--clean')) rmSync('dist', { recursive: true, force: true });
 await writeGrids();
 for (const module of MODULES) await buildModule(module);
-if (!process.argv.includes('--kernels')) compile();
+if (!process.argv.includes('--kernels')) {
+  compile();
+  await buildPage();
+}

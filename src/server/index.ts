@@ -3,3 +3,4 @@ export { createApp } from './app.ts';
 export type * from './env.ts';
 export { ApiError, type ApiErrorOptions, apiError, type ErrorBody } from './errors.ts';
 export * from './settings.ts';
+export * from './shell/index.ts';

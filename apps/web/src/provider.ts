@@ -55,6 +55,19 @@ export interface ModelInfo {
   /** `Q4_K_M`, where it is known. */
   readonly fileType?: string;
   readonly contextSize?: number;
+  /** Of its file. */
+  readonly bytes?: number;
+}
+
+/** A text that a model is asked about as if it had written it. */
+export interface ScoreRequest {
+  readonly model: string;
+  readonly messages: readonly Message[];
+  /** The answer that somebody else gave. */
+  readonly answer: string;
+  /** Alternatives that are told of each token. */
+  readonly top: number;
+  readonly signal: AbortSignal;
 }
 
 export interface Provider {
@@ -64,16 +77,36 @@ export interface Provider {
   chat(request: ChatRequest): AsyncGenerator<Delta, AnswerEnd>;
   /** Vectors of unit length, for retrieval. @throws ProviderError */
   embed(model: string, texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]>;
+  /**
+   * What the model thinks of each token of an answer that it is given, knowing all before it. Not every provider can.
+   * @throws ProviderError
+   */
+  readonly score?: (request: ScoreRequest) => Promise<readonly AnswerToken[]>;
+}
+
+/** What a failure says beyond its sentence, where it says it. */
+export interface FailureDetail {
+  /** HTTP status. */
+  readonly status?: number;
+  /** OpenAI's word for it: `context_length_exceeded`. */
+  readonly code?: string;
+  /** Seconds until it is worth to try again. */
+  readonly retryAfter?: number;
 }
 
 /** A failure that is shown to the person in front of the page, in one sentence. */
 export class ProviderError extends Error {
-  /** HTTP status, where there was one. */
-  readonly status: number | undefined;
+  readonly detail: FailureDetail;
 
-  constructor(message: string, status?: number) {
+  /** @param detail or, in short, the HTTP status alone. */
+  constructor(message: string, detail: FailureDetail | number = {}) {
     super(message);
     this.name = 'ProviderError';
-    this.status = status;
+    this.detail = typeof detail === 'number' ? { status: detail } : detail;
+  }
+
+  /** HTTP status, where there was one. */
+  get status(): number | undefined {
+    return this.detail.status;
   }
 }

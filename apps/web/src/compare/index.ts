@@ -1,0 +1,3 @@
+/** Compare: two models side by side. The only door of the folder. */
+export { CompareState, type Source } from './state.ts';
+export { CompareView } from './view.tsx';
