@@ -10,12 +10,21 @@ import {
   generate,
   type ModelService,
   type RequestOptions,
+  type ScoredToken,
   type ServiceStats,
 } from '../src/generate/index.ts';
 import { ChatTemplate, type StreamingDecoder, type Tokenizer } from '../src/text/index.ts';
 
 /** The control tokens behind the 256 bytes. */
-const CONTROL = ['<s>', '</s>', '<|system|>', '<|user|>', '<|assistant|>', '<|tool|>', '<|end|>'] as const;
+const CONTROL: readonly string[] = [
+  '<s>',
+  '</s>',
+  '<|system|>',
+  '<|user|>',
+  '<|assistant|>',
+  '<|tool|>',
+  '<|end|>',
+];
 const BOS = 256;
 const EOS = 257;
 const VOCABULARY = 256 + CONTROL.length;
@@ -37,7 +46,7 @@ function byteDecoder(special: boolean): StreamingDecoder {
 function encode(text: string, special: boolean, guard: string): number[] {
   const parts = special ? text.split(/(<s>|<\/s>|<\|(?:system|user|assistant|tool|end)\|>)/) : [text];
   return parts.flatMap((part) => {
-    const control = special ? CONTROL.findIndex((name) => name === part) : -1;
+    const control = special ? CONTROL.indexOf(part) : -1;
     if (control >= 0) return [256 + control];
     return [...utf8.encode(guard === '' ? part : part.replaceAll(guard, ''))];
   });
@@ -60,7 +69,7 @@ export const byteTokenizer: Tokenizer = {
   },
   piece: (id) => (id < 256 ? Uint8Array.of(id) : utf8.encode(CONTROL[id - 256])),
   tokenOf: (text) => {
-    const control = CONTROL.findIndex((name) => name === text);
+    const control = CONTROL.indexOf(text);
     return control < 0 ? undefined : 256 + control;
   },
   isEndOfGeneration: (id) => id === EOS || id === VOCABULARY - 1,
@@ -104,13 +113,6 @@ function scripted(ids: readonly number[], contextSize: number, promptLength: num
   return session;
 }
 
-/** The logits are the script's, so the likeliest tokens are known: the chosen one first, then the others alike. */
-function withLogprobs(token: GeneratedToken, count: number): GeneratedToken {
-  const others = Array.from({ length: VOCABULARY }, (_, id) => id).filter((id) => id !== token.id);
-  const ids = [token.id, ...others].slice(0, count);
-  return { ...token, logprob: -0.5, top: ids.map((id, i) => ({ id, logprob: i === 0 ? -0.5 : -5 })) };
-}
-
 export class FakeService implements ModelService {
   readonly tokenizer = byteTokenizer;
   readonly template: ChatTemplate | undefined;
@@ -134,8 +136,26 @@ export class FakeService implements ModelService {
     this.template = source === undefined ? undefined : new ChatTemplate(source, this.tokenizer, 'fake.gguf');
   }
 
-  async *answer(ids: Int32Array, options: RequestOptions = {}): AsyncGenerator<GeneratedToken, AnswerEnd> {
+  answer(ids: Int32Array, options: RequestOptions = {}): AsyncGenerator<GeneratedToken, AnswerEnd> {
+    const left = new AbortController();
+    options.signal?.addEventListener('abort', () => left.abort());
+    if (options.signal?.aborted) left.abort();
+    const answer = this.#answer(ids, { ...options, signal: left.signal }, left.signal);
+    const leave = answer.return.bind(answer);
+    answer.return = (end) => {
+      left.abort();
+      return leave(end);
+    };
+    return answer;
+  }
+
+  async *#answer(
+    ids: Int32Array,
+    options: RequestOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<GeneratedToken, AnswerEnd> {
     this.requests.push(options);
+    const over = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     await this.#slot();
     try {
       await options.onPrompt?.(0, ids.length);
@@ -144,10 +164,10 @@ export class FakeService implements ModelService {
       const session = scripted(said, this.contextSize, ids.length);
       const tokens = generate(session, this.tokenizer, ids, options);
       for (let index = 0; ; index++) {
-        if (index > 0) await this.#options.pace?.(index);
+        if (index > 0) await Promise.race([this.#options.pace?.(index), over]);
         const { value, done } = await tokens.next();
         if (done) return { ...value, promptTokens: ids.length, reusedTokens: 0 };
-        yield options.logprobs === undefined ? value : withLogprobs(value, options.logprobs);
+        yield value;
       }
     } finally {
       this.active--;
@@ -160,6 +180,11 @@ export class FakeService implements ModelService {
     const vector = Float32Array.of(ids.length, ids[0], ids[ids.length - 1], 1);
     const norm = Math.hypot(...vector);
     return vector.map((value) => value / norm);
+  }
+
+  /** Every token at -1, and in its place the one before it at -2. */
+  async score(ids: Int32Array): Promise<readonly ScoredToken[]> {
+    return Array.from(ids.subarray(1), (id, i) => ({ id, logprob: -1, top: [{ id: ids[i], logprob: -2 }] }));
   }
 
   stats(): ServiceStats {

@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<number, string>> = {
   403: 'permission_error',
   408: 'timeout_error',
   429: 'rate_limit_error',
-  499: 'request_aborted',
+  499: 'aborted',
 };
 
 export interface ErrorBody {
@@ -78,7 +78,7 @@ export function invalid(param: string, message: string, code?: string): ApiError
 export function abortError(signal: AbortSignal): ApiError {
   return signal.reason instanceof ApiError
     ? signal.reason
-    : new ApiError(CLIENT_CLOSED, 'the request was aborted', { code: 'request_aborted' });
+    : new ApiError(CLIENT_CLOSED, 'the request was aborted', { code: 'aborted' });
 }
 
 /** The prompt is longer than the context. */

@@ -27,8 +27,8 @@ function errorFrame(error: unknown): string {
 }
 
 export interface EventStreamOptions {
-  /** Ends the work behind the frames; the stream aborts it where the reader is gone. */
-  readonly abort: AbortController;
+  /** Ends the work behind the frames: the reader is gone. */
+  readonly leave: () => Promise<void>;
   /** Milliseconds without a frame, after which a comment is sent. */
   readonly keepAliveMs: number;
   /** What a comment says. */
@@ -44,6 +44,7 @@ class FrameSource {
   readonly #frames: Frames;
   readonly #options: EventStreamOptions;
   #next: Promise<IteratorResult<string, void>> | undefined;
+  #left = false;
 
   constructor(frames: Frames, options: EventStreamOptions) {
     this.#frames = frames;
@@ -53,9 +54,11 @@ class FrameSource {
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     try {
       const text = await this.#frameOrComment();
+      if (this.#left) return;
       if (text === undefined) return controller.close();
       controller.enqueue(utf8.encode(text));
     } catch (error) {
+      if (this.#left) return;
       this.#options.onError(error);
       controller.enqueue(utf8.encode(errorFrame(error)));
       controller.close();
@@ -63,7 +66,8 @@ class FrameSource {
   }
 
   async cancel(): Promise<void> {
-    this.#options.abort.abort();
+    this.#left = true;
+    await this.#options.leave();
     await this.#frames.return();
   }
 

@@ -1,18 +1,17 @@
 /** POST /v1/completions. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { behind, type Echo, echoesOf } from '../answering/echo.ts';
 import { constraintOf, wantedGrammar } from '../answering/grammars.ts';
-import { finite, tokenName } from '../answering/logprobs.ts';
+import { completionLogprobs, type PlacedToken } from '../answering/logprobs.ts';
 import { answerOptions, choicesOf } from '../answering/options.ts';
 import { type Job, Run } from '../answering/run.ts';
 import { TextChoice, type TextPiece } from '../answering/text-choice.ts';
 import { idsOf, listOf, placeOf, promptIds } from '../answering/texts.ts';
-import type { TrackedToken } from '../answering/token-track.ts';
 import type { ServerEnv } from '../env.ts';
 import { invalid } from '../errors.ts';
 import {
   type Completion,
   type CompletionChunk,
-  type CompletionLogprobs,
   type CompletionRequest,
   completionChunkSchema,
   completionRequestSchema,
@@ -36,20 +35,8 @@ const route = createRoute({
 });
 
 /** What cannot be done is said, or the answer would be another than the one that was asked for. */
-function refuseUnsupported({ best_of, n, echo, logprobs }: CompletionRequest): void {
+function refuseUnsupported({ best_of, n }: CompletionRequest): void {
   if ((best_of ?? 1) > (n ?? 1)) throw invalid('best_of', 'more than n is not supported');
-  if (echo && typeof logprobs === 'number') {
-    throw invalid('logprobs', 'of the prompt are not known: echo and logprobs do not go together');
-  }
-}
-
-/** Texts that stand in front of the answers, one a prompt. */
-function echoes(request: CompletionRequest, job: Job): readonly string[] {
-  const { tokenizer } = job.model.service;
-  return listOf(request.prompt).map((prompt) => {
-    if (!request.echo) return '';
-    return typeof prompt === 'string' ? prompt : tokenizer.decode(prompt, { special: true });
-  });
 }
 
 /** @throws 400 */
@@ -87,38 +74,36 @@ function textChoices({ model, prompts, each }: Job, { logprobs }: CompletionRequ
   );
 }
 
-function logprobsOf({ model }: Job, tokens: readonly TrackedToken[]): CompletionLogprobs {
-  const { tokenizer } = model.service;
-  return {
-    tokens: tokens.map(({ id }) => tokenName(tokenizer, id)),
-    token_logprobs: tokens.map(({ logprob }) => finite(logprob)),
-    top_logprobs: tokens.map(({ top = [] }) =>
-      Object.fromEntries(top.map(({ id, logprob }) => [tokenName(tokenizer, id), finite(logprob)])),
-    ),
-    text_offset: tokens.map(({ offset }) => offset),
-  };
-}
-
 /** A choice while it grows. */
 interface Growing {
   text: string;
-  readonly tokens: TrackedToken[];
+  readonly tokens: PlacedToken[];
   finish: NonNullable<TextPiece['finish']>;
 }
 
-async function whole(run: Run, job: Job, request: CompletionRequest): Promise<Completion> {
+/** What a request is answered from. */
+interface Answering {
+  readonly run: Run;
+  readonly job: Job;
+  readonly request: CompletionRequest;
+  /** By prompt. */
+  readonly echoes: readonly Echo[];
+}
+
+async function whole({ run, job, request, echoes }: Answering): Promise<Completion> {
   const choices = textChoices(job, request);
-  const begins = echoes(request, job);
-  const growing = choices.map(
-    (_, i): Growing => ({ text: begins[Math.floor(i / job.each)], tokens: [], finish: 'stop' }),
-  );
+  const { tokenizer } = job.model.service;
+  const growing = choices.map((_, i): Growing => {
+    const { text, tokens } = echoes[Math.floor(i / job.each)];
+    return { text, tokens: [...tokens], finish: 'stop' };
+  });
   for await (const event of run.events()) {
     const choice = choices[event.index];
     const piece = 'end' in event ? choice.end(event.end) : choice.token(event.token);
     if (!piece) continue;
     const grown = growing[event.index];
     grown.text += piece.text;
-    grown.tokens.push(...piece.tokens);
+    grown.tokens.push(...behind(echoes[Math.floor(event.index / job.each)], piece.tokens));
     grown.finish = piece.finish ?? grown.finish;
   }
   return {
@@ -129,14 +114,15 @@ async function whole(run: Run, job: Job, request: CompletionRequest): Promise<Co
     choices: growing.map(({ text, tokens, finish }, index) => ({
       text,
       index,
-      logprobs: typeof request.logprobs === 'number' ? logprobsOf(job, tokens) : null,
+      logprobs: typeof request.logprobs === 'number' ? completionLogprobs(tokenizer, tokens) : null,
       finish_reason: finish,
     })),
     usage: run.usage,
   };
 }
 
-async function* chunks(run: Run, job: Job, request: CompletionRequest): AsyncGenerator<string, void> {
+async function* chunks({ run, job, request, echoes }: Answering): AsyncGenerator<string, void> {
+  const { tokenizer } = job.model.service;
   const choices = textChoices(job, request);
   const withUsage = request.stream_options?.include_usage === true;
   const head = {
@@ -148,17 +134,18 @@ async function* chunks(run: Run, job: Job, request: CompletionRequest): AsyncGen
   const usage = withUsage ? { usage: null } : {};
   const chunk = (choice: CompletionChunk['choices'][number]): string =>
     frame({ ...head, choices: [choice], ...usage } satisfies CompletionChunk);
-  const begins = echoes(request, job);
+  const logprobsOf = (tokens: readonly PlacedToken[]) =>
+    tokens.length > 0 ? completionLogprobs(tokenizer, tokens) : null;
   for (const index of choices.keys()) {
-    const text = begins[Math.floor(index / job.each)];
-    if (text !== '') yield chunk({ text, index, logprobs: null, finish_reason: null });
+    const { text, tokens } = echoes[Math.floor(index / job.each)];
+    if (text !== '') yield chunk({ text, index, logprobs: logprobsOf(tokens), finish_reason: null });
   }
   for await (const event of run.events()) {
     const { index } = event;
     const piece = 'end' in event ? choices[index].end(event.end) : choices[index].token(event.token);
     if (!piece) continue;
     const { text, tokens, finish } = piece;
-    const logprobs = tokens.length > 0 ? logprobsOf(job, tokens) : null;
+    const logprobs = logprobsOf(behind(echoes[Math.floor(index / job.each)], tokens));
     yield chunk({ text, index, logprobs, finish_reason: finish });
   }
   if (withUsage) yield frame({ ...head, choices: [], usage: run.usage } satisfies CompletionChunk);
@@ -169,8 +156,10 @@ export function completionRoutes(app: OpenAPIHono<ServerEnv>, state: AppState): 
   app.openapi(route, async (c) => {
     const request = c.req.valid('json');
     const job = completionJob(state, request);
+    const echoes = await echoesOf(plain(c), job, request);
     const run = new Run(state, plain(c), job);
-    if (job.stream) return run.respond(chunks(run, job, request));
-    return c.json(await whole(run, job, request), 200);
+    const answering = { run, job, request, echoes };
+    if (job.stream) return run.respond(chunks(answering));
+    return c.json(await whole(answering), 200);
   });
 }

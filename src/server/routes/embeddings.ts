@@ -10,7 +10,7 @@ import {
   embeddingRequestSchema,
 } from '../schemas/embeddings.ts';
 import type { ServedModel } from '../settings.ts';
-import { type AppState, clientOf, plain, requestSignal } from '../state.ts';
+import { type AppState, clientOf, plain, requestSignal, Tether } from '../state.ts';
 import { errorResponses, json, jsonBody } from './shared.ts';
 
 const route = createRoute({
@@ -51,9 +51,9 @@ async function vectorsOf(
   request: EmbeddingRequest,
   c: ServerContext,
 ): Promise<Float32Array[]> {
-  const failed = new AbortController();
   const asked = requestSignal(c);
-  const signal = AbortSignal.any([asked, failed.signal]);
+  const tether = new Tether(asked);
+  const { signal } = tether;
   const pooling = request.pooling ? { pooling: request.pooling } : {};
   const options = { ...pooling, signal, client: clientOf(c, request.user) };
   const vectors: Float32Array[] = [];
@@ -69,8 +69,10 @@ async function vectorsOf(
     await Promise.all(Array.from({ length: workers }, work));
     return vectors;
   } catch (error) {
-    failed.abort();
+    tether.abort();
     throw asked.aborted ? abortError(asked) : error;
+  } finally {
+    tether.release();
   }
 }
 

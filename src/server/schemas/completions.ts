@@ -23,7 +23,9 @@ export const completionRequestSchema = z
     }),
     ...answerFields,
     max_tokens: z.int().min(0).nullish(),
-    echo: z.boolean().nullish().openapi({ description: 'The prompt is put in front of the answer.' }),
+    echo: z.boolean().nullish().openapi({
+      description: 'The prompt is put in front of the answer, with `logprobs` those of its tokens, too.',
+    }),
     logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
     suffix: z.literal('', { error: 'is not supported: these models only go on' }).nullish(),
     best_of: z.int().nullish().openapi({ description: 'Not more than `n`.' }),
@@ -31,14 +33,16 @@ export const completionRequestSchema = z
   .openapi('CompletionRequest');
 export type CompletionRequest = z.output<typeof completionRequestSchema>;
 
-const logprobsSchema = z
-  .object({
-    tokens: z.array(z.string()),
-    token_logprobs: z.array(z.number()),
-    top_logprobs: z.array(z.record(z.string(), z.number())),
-    text_offset: z.array(z.int()).openapi({ description: 'Where each token begins, in characters of the answer.' }),
-  })
-  .openapi('CompletionLogprobs');
+const logprobsSchema = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z
+    .array(z.number().nullable())
+    .openapi({ description: 'Null: the first token of a prompt, which nothing stands before.' }),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
+  text_offset: z
+    .array(z.int())
+    .openapi({ description: 'Where each token begins, in characters of the answer.' }),
+});
 export type CompletionLogprobs = z.output<typeof logprobsSchema>;
 
 const choice = {
@@ -67,7 +71,7 @@ export const completionChunkSchema = z
   .object({
     ...head,
     choices: z.array(z.object({ ...choice, finish_reason: finish.nullable() })),
-    usage: usageSchema.nullable().optional(),
+    usage: z.union([usageSchema, z.null()]).optional(),
   })
   .openapi('CompletionChunk');
 export type CompletionChunk = z.output<typeof completionChunkSchema>;
