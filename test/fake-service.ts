@@ -158,6 +158,7 @@ export class FakeService implements ModelService {
     const over = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     await this.#slot();
     try {
+      if (signal.aborted) return { reason: 'aborted', tokens: 0, text: '', promptTokens: 0, reusedTokens: 0 };
       await options.onPrompt?.(0, ids.length);
       const prompt = this.tokenizer.decode(ids, { special: true });
       const said = [...utf8.encode(this.#options.script?.(prompt, options) ?? 'Hello.')];

@@ -21,7 +21,7 @@ describe('a chat at once', () => {
           finish_reason: 'stop',
         },
       ],
-      // <s>? no: <|user|> H i <|end|> <|assistant|>, and BOS in front.
+      // BOS, <|user|>, H, i, <|end|>, <|assistant|>.
       usage: {
         prompt_tokens: 6,
         completion_tokens: 6,

@@ -1,7 +1,7 @@
 /** One request for text, from its start to its end: its events, what it used, and what is reported of it. */
 import type { RequestOptions } from '../../generate/index.ts';
 import type { ServerContext } from '../env.ts';
-import { apiError } from '../errors.ts';
+import { abortError, apiError } from '../errors.ts';
 import type { Usage } from '../schemas/common.ts';
 import type { ServedModel } from '../settings.ts';
 import { type AppState, clientOf, requestSignal, Tether } from '../state.ts';
@@ -129,6 +129,7 @@ export class Run {
     });
     try {
       await Promise.race([this.#first, begun]);
+      if (this.signal.aborted) throw abortError(this.signal);
     } finally {
       clearTimeout(timer);
     }

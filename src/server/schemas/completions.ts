@@ -8,12 +8,10 @@ const MAX_INPUTS = 2048;
 const ids = z.array(z.int().min(0)).min(1);
 
 /** A text, its ids, or a list of either. */
-export const textsField = z.union([
-  z.string(),
-  z.array(z.string()).min(1).max(MAX_INPUTS),
-  ids,
-  z.array(ids).min(1).max(MAX_INPUTS),
-]);
+export const textsField = z.union(
+  [z.string(), z.array(z.string()).min(1).max(MAX_INPUTS), ids, z.array(ids).min(1).max(MAX_INPUTS)],
+  { error: `is not a text, its ids, or a list of at most ${MAX_INPUTS} of either` },
+);
 export type Texts = z.output<typeof textsField>;
 
 export const completionRequestSchema = z

@@ -11,6 +11,9 @@ function place(path: readonly PropertyKey[]): string {
     .join('');
 }
 
+/** What zod says of a union that has no sentence of its own. */
+const NOTHING_SAID = 'Invalid input';
+
 /** Of a union, the member that got furthest: what it finds is what was meant. */
 function deepest(issue: Issue, path: readonly PropertyKey[] = []): { path: PropertyKey[]; message: string } {
   const here = [...path, ...issue.path];
