@@ -38,7 +38,7 @@ function byteDecoder(special: boolean): StreamingDecoder {
 function encode(text: string, special: boolean, guard: string): number[] {
   const parts = special ? text.split(/(<s>|<\/s>|<\|(?:system|user|assistant|tool|end)\|>)/) : [text];
   return parts.flatMap((part) => {
-    const control = special ? CONTROL.findIndex((name) => name === part) : -1;
+    const control = special ? CONTROL.indexOf(part) : -1;
     if (control >= 0) return [256 + control];
     return [...utf8.encode(guard === '' ? part : part.replaceAll(guard, ''))];
   });
@@ -61,7 +61,7 @@ export const byteTokenizer: Tokenizer = {
   },
   piece: (id) => (id < 256 ? Uint8Array.of(id) : utf8.encode(CONTROL[id - 256])),
   tokenOf: (text) => {
-    const control = CONTROL.findIndex((name) => name === text);
+    const control = CONTROL.indexOf(text);
     return control < 0 ? undefined : 256 + control;
   },
   isEndOfGeneration: (id) => id === EOS || id === VOCABULARY - 1,

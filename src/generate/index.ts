@@ -8,6 +8,7 @@ export * from './logprobs.ts';
 export * from './loss.ts';
 export * from './memory.ts';
 export * from './overflow.ts';
+export * from './pipeline/index.ts';
 export * from './prefix.ts';
 export * from './sampling/index.ts';
 export * from './sequences.ts';

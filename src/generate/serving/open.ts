@@ -86,9 +86,18 @@ class Service implements ModelService {
     } as Answer;
   }
 
-  embed(ids: Int32Array, { pooling = 'mean', ...options }: PassOptions & { pooling?: Pooling } = {}) {
+  embed(
+    ids: Int32Array,
+    {
+      pooling = 'mean',
+      normalize = true,
+      ...options
+    }: PassOptions & { pooling?: Pooling; normalize?: boolean } = {},
+  ) {
     const whole = LOOKS_BACK[pooling];
-    return this.#pass(ids, { ...options, whole }, (slot, signal) => embedIn(slot, ids, pooling, signal));
+    return this.#pass(ids, { ...options, whole }, (slot, signal) =>
+      embedIn(slot, ids, { pooling, normalize }, signal),
+    );
   }
 
   score(

@@ -22,18 +22,18 @@ const POOLS: Record<Pooling, Pool> = {
       for (let i = 0; i < states.length; i++) sum[i % width] += states[i];
     };
     await slot.feed(ids, 'hidden', { signal, onPiece });
-    return sum;
+    return sum.map((value) => value / ids.length);
   },
 };
 
 /** Poolings that look at the last token only, so that what is held of those before need not be computed. */
 export const LOOKS_BACK: Record<Pooling, boolean> = { mean: true, last: false };
 
-/** A vector f32 [E] of unit length; the slot holds nothing where the pooling looks back. @throws failure: the model's states are not finite. */
+/** A vector f32 [E], of unit length where `normalize` is; the slot holds nothing where the pooling looks back. @throws failure: the model's states are not finite. */
 export async function embedIn(
   slot: Slot,
   ids: Int32Array,
-  pooling: Pooling,
+  { pooling, normalize }: { readonly pooling: Pooling; readonly normalize: boolean },
   signal: AbortSignal,
 ): Promise<Float32Array> {
   const vector = Float64Array.from(await POOLS[pooling](slot, ids, signal));
@@ -44,7 +44,7 @@ export async function embedIn(
       `the final states of ${ids.length} tokens have length ${length}: it must be finite`,
     );
   }
-  return Float32Array.from(vector, (value) => value / (length || 1));
+  return Float32Array.from(vector, (value) => (normalize ? value / (length || 1) : value));
 }
 
 /** Log-probabilities of all tokens but the first, in a slot that holds nothing. */

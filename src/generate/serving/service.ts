@@ -55,8 +55,14 @@ export interface ModelService {
    * not fit, or the service is about to close; `BusyError`: the queue is full.
    */
   answer(ids: Int32Array, options?: RequestOptions): AsyncGenerator<GeneratedToken, AnswerEnd>;
-  /** One vector f32 [E] of unit length. Default pooling: mean. @throws as `answer`; the signal's reason. */
-  embed(ids: Int32Array, options?: PassOptions & { readonly pooling?: Pooling }): Promise<Float32Array>;
+  /**
+   * One vector f32 [E]. Default pooling: mean. Of unit length, unless `normalize` is false.
+   * @throws as `answer`; the signal's reason.
+   */
+  embed(
+    ids: Int32Array,
+    options?: PassOptions & { readonly pooling?: Pooling; readonly normalize?: boolean },
+  ): Promise<Float32Array>;
   /**
    * How likely each token of a text is behind those before it; the first has nothing before it, so there is one fewer.
    * @param options `top`: so many of the likeliest in each place. Default: none.
