@@ -17,6 +17,7 @@ import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineRun } from './run.ts';
+import { defineServe } from './serve.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
 import { defineUpload } from './upload.ts';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineExam,
   defineChat,
   defineRun,
+  defineServe,
   defineInspect,
   defineCompare,
   defineHash,
