@@ -46,7 +46,7 @@ export function addEngineOptions(
     .addOption(
       new Option(
         '-m, --model <file>',
-        'GGUF file, any one of its shards, an address, or phi3-tiny',
+        'GGUF file (any shard), address, owner/name[:type] of a hub, or phi3-tiny',
       ).makeOptionMandatory(model === 'required'),
     )
     .option('-t, --threads <n>', 'worker threads (default: all cores)')
