@@ -10,6 +10,7 @@ import {
   generate,
   type ModelService,
   type RequestOptions,
+  type ScoredToken,
   type ServiceStats,
 } from '../src/generate/index.ts';
 import { ChatTemplate, type StreamingDecoder, type Tokenizer } from '../src/text/index.ts';
@@ -37,7 +38,7 @@ function byteDecoder(special: boolean): StreamingDecoder {
 function encode(text: string, special: boolean, guard: string): number[] {
   const parts = special ? text.split(/(<s>|<\/s>|<\|(?:system|user|assistant|tool|end)\|>)/) : [text];
   return parts.flatMap((part) => {
-    const control = special ? CONTROL.findIndex((name) => name === part) : -1;
+    const control = special ? CONTROL.indexOf(part) : -1;
     if (control >= 0) return [256 + control];
     return [...utf8.encode(guard === '' ? part : part.replaceAll(guard, ''))];
   });
@@ -60,7 +61,7 @@ export const byteTokenizer: Tokenizer = {
   },
   piece: (id) => (id < 256 ? Uint8Array.of(id) : utf8.encode(CONTROL[id - 256])),
   tokenOf: (text) => {
-    const control = CONTROL.findIndex((name) => name === text);
+    const control = CONTROL.indexOf(text);
     return control < 0 ? undefined : 256 + control;
   },
   isEndOfGeneration: (id) => id === EOS || id === VOCABULARY - 1,
@@ -160,6 +161,14 @@ export class FakeService implements ModelService {
     const vector = Float32Array.of(ids.length, ids[0], ids[ids.length - 1], 1);
     const norm = Math.hypot(...vector);
     return vector.map((value) => value / norm);
+  }
+
+  /** Every token as likely as the one before. */
+  async score(ids: Int32Array, { top }: { readonly top?: number } = {}): Promise<readonly ScoredToken[]> {
+    return Array.from(ids.subarray(1), (id) => {
+      const { logprob = 0, top: likeliest = [] } = withLogprobs({ id, text: '' }, top ?? 0);
+      return { id, logprob, top: likeliest };
+    });
   }
 
   stats(): ServiceStats {

@@ -2,6 +2,7 @@
  * How likely a model finds tokens: ln p over the whole vocabulary, of its raw logits. Bias, penalties, grammars,
  * temperature and filters do not show in it.
  */
+import { expBelow0 } from './sampling/exponential.ts';
 import { largest } from './sampling/ranking.ts';
 
 /** A token, and ln p of it. */
@@ -13,13 +14,10 @@ export interface TokenLogprob {
 /** ln of the sum of e^logit, in f64; NaN counts as -Infinity. */
 export function logSumExp(logits: Float32Array): number {
   let top = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) if (logit > top) top = logit;
+  for (let id = 0; id < logits.length; id++) if (logits[id] > top) top = logits[id];
   if (!Number.isFinite(top)) return top;
   let sum = 0;
-  for (const logit of logits) {
-    const weight = Math.exp(logit - top);
-    if (weight > 0) sum += weight;
-  }
+  for (let id = 0; id < logits.length; id++) sum += expBelow0(logits[id] - top);
   return top + Math.log(sum);
 }
 

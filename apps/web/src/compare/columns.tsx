@@ -27,9 +27,9 @@ export function Columns({ comparison, sides, shaded, spot }: ColumnsProps) {
   return (
     <div class={`cmp-grid${shaded ? ' cmp-shaded' : ''}`}>
       <Column side={0} comparison={comparison} running={sides[0].state === 'streaming'} spot={spot} />
-      <div class="cmp-gutter" aria-hidden="true">
+      <div class="cmp-gutter" aria-hidden="true" style={spanned(segments)}>
         {segments.map(({ kind }, row) => (
-          <span key={row} class={`cmp-sign cmp-${kind}`} style={{ gridRow: row + 1 }}>
+          <span key={row} class={`cmp-sign cmp-${kind}`} style={{ gridRow: `${row + 1}` }}>
             {kind === 'equal' ? '=' : kind === 'different' ? '≠' : '…'}
           </span>
         ))}
@@ -38,6 +38,9 @@ export function Columns({ comparison, sides, shaded, spot }: ColumnsProps) {
     </div>
   );
 }
+
+/** A column reaches over all rows, one a run. */
+const spanned = ({ length }: readonly Segment[]) => ({ gridRow: `1 / span ${Math.max(1, length)}` });
 
 interface ColumnProps {
   readonly side: 0 | 1;
@@ -64,6 +67,7 @@ function Column({ side, comparison: { units, segments, agreement, kind }, runnin
       aria-label={`Answer ${NAMES[side]}, ${own.length} ${kind}s`}
       aria-orientation="horizontal"
       aria-busy={running}
+      style={spanned(segments)}
       {...tokenKeys(own.length, reached, differences(segments, rangeOf), onLook)}
     >
       {segments.map((segment, row) => {
@@ -74,7 +78,7 @@ function Column({ side, comparison: { units, segments, agreement, kind }, runnin
             key={row}
             role="group"
             class={`cmp-run cmp-${segment.kind}`}
-            style={{ gridRow: row + 1 }}
+            style={{ gridRow: `${row + 1}` }}
             aria-label={
               segment.kind === 'equal' ? 'equal' : segment.kind === 'open' ? 'not compared yet' : 'different'
             }

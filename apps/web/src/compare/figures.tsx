@@ -1,5 +1,6 @@
 /** The comparison in numbers, and as a ribbon: where both say the same, from the first token to the last. */
 import type { Comparison } from './comparison.ts';
+import type { Segment } from './diff.ts';
 import { isRunning, type Pair, type Side, speedOf } from './run.ts';
 import { NAMES } from './setup.tsx';
 
@@ -16,10 +17,10 @@ interface FiguresProps {
   readonly sides: Pair<Side>;
 }
 
-export function Figures({ comparison: { agreement, kind, segments, units }, sides }: FiguresProps) {
+export function Figures({ comparison: { agreement, kind, segments }, sides }: FiguresProps) {
   const { firstDifference, share, equal } = agreement;
   const running = sides.some(isRunning);
-  const all = Math.max(1, ...units.map((list) => list.length));
+  const share100 = Math.floor(100 * share);
   const verdict =
     firstDifference !== undefined
       ? `They part at ${kind} ${firstDifference + 1}`
@@ -32,32 +33,40 @@ export function Figures({ comparison: { agreement, kind, segments, units }, side
         {verdict}
       </p>
       <p class="cmp-share">
-        <strong>{Math.floor(100 * share)} %</strong> of the {kind}s equal <span>({equal})</span>
+        <strong>{share100} %</strong> of the {kind}s equal <span>({equal})</span>
       </p>
-      <svg
-        class="cmp-ribbon"
-        viewBox={`0 0 ${all} 10`}
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={`${Math.floor(100 * share)} % of the ${kind}s are equal${firstDifference === undefined ? '' : `; the first difference is at ${kind} ${firstDifference + 1}`}`}
-      >
-        {segments.flatMap((segment, row) =>
-          ([0, 1] as const).map((side) => {
-            const { from, to } = side === 0 ? segment.a : segment.b;
-            return (
-              <rect
-                key={`${row}-${side}`}
-                class={`cmp-${segment.kind} cmp-${NAMES[side]}`}
-                x={from}
-                y={side * 5.5}
-                width={to - from}
-                height={4.5}
-              />
-            );
-          }),
-        )}
-      </svg>
+      <Ribbon segments={segments} label={`${share100} % of the ${kind}s are equal`} />
     </div>
+  );
+}
+
+/** A above B; runs that belong together begin at one place. */
+function Ribbon({ segments, label }: { readonly segments: readonly Segment[]; readonly label: string }) {
+  let at = 0;
+  const rects = segments.flatMap(({ kind, a, b }, row) => {
+    const x = at;
+    at += Math.max(a.to - a.from, b.to - b.from);
+    return [a, b].map(({ from, to }, side) => (
+      <rect
+        key={`${row}-${side}`}
+        class={`cmp-${kind} cmp-${NAMES[side]}`}
+        x={x}
+        y={side * 5.5}
+        width={to - from}
+        height={4.5}
+      />
+    ));
+  });
+  return (
+    <svg
+      class="cmp-ribbon"
+      viewBox={`0 0 ${Math.max(1, at)} 10`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={label}
+    >
+      {rects}
+    </svg>
   );
 }
 

@@ -211,6 +211,44 @@ test('embeddings that are missing are an error', async () => {
   await expect(provider.embed('m', ['a'])).rejects.toThrow('0 embeddings for 1 texts');
 });
 
+test('a given answer is scored by an echo of prompt and answer, and told from the answer on', async () => {
+  const logprobs = {
+    tokens: ['<|user|>', 'Hi', 'Par', 'is'],
+    token_logprobs: [null, -3, -0.1, -0.2],
+    top_logprobs: [null, { Ho: -1 }, { Lon: -2.5, Par: -0.1 }, null],
+    text_offset: [0, 8, 10, 13],
+  };
+  const { provider, asked } = scripted(
+    Response.json({ prompt: '<|user|>Hi' }),
+    Response.json({ choices: [{ text: '', logprobs }] }),
+  );
+  const { model, messages, signal } = request();
+  expect(await provider.score?.({ model, messages, answer: 'Paris', top: 5, signal })).toEqual([
+    {
+      token: 'Par',
+      logprob: -0.1,
+      top: [
+        { token: 'Par', logprob: -0.1 },
+        { token: 'Lon', logprob: -2.5 },
+      ],
+    },
+    { token: 'is', logprob: -0.2, top: [] },
+  ]);
+  expect(asked.map(({ url }) => url)).toEqual([
+    'http://host:1/apply-template',
+    'http://host:1/v1/completions',
+  ]);
+  expect(asked[1].body).toMatchObject({ prompt: '<|user|>HiParis', echo: true, logprobs: 5, max_tokens: 0 });
+});
+
+test('a server that cannot score says so', async () => {
+  const { provider } = scripted(new Response('', { status: 404 }));
+  const { model, messages, signal } = request();
+  await expect(provider.score?.({ model, messages, answer: 'x', top: 5, signal })).rejects.toThrow(
+    'it has no /apply-template',
+  );
+});
+
 test('base addresses in all their forms', () => {
   expect(normalBaseUrl('http://a:1')).toBe('http://a:1/v1');
   expect(normalBaseUrl('http://a:1/')).toBe('http://a:1/v1');

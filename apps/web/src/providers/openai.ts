@@ -1,6 +1,7 @@
 /** A server that speaks OpenAI's API as a provider: bitmill's own, or any other. */
 import { type AnswerEnd, type ChatRequest, type Delta, type Provider, ProviderError } from '../provider.ts';
 import { brokenOff, errorText, refusal, unreachable, unreadable } from './openai-errors.ts';
+import { scoreAnswer } from './openai-score.ts';
 import {
   chatBody,
   modelsOf,
@@ -84,6 +85,7 @@ export function openAiProvider(options: OpenAiOptions): Provider {
     models: async (signal) =>
       modelsOf(await server.json<WireModels>('list of models', 'models', undefined, signal)),
     chat: (request) => chat(server, request),
+    score: (request) => scoreAnswer(server, request),
     embed: async (model, texts, signal) => {
       const vectors: Float32Array[] = [];
       for (let at = 0; at < texts.length; at += EMBEDDED_AT_ONCE) {

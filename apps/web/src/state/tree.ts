@@ -4,14 +4,7 @@
  */
 
 /** How an answer ended: `streaming` has not, `interrupted` could not (the page was closed in the middle). */
-export type AnswerState =
-  | 'streaming'
-  | 'stop'
-  | 'length'
-  | 'aborted'
-  | 'failed'
-  | 'interrupted'
-  | 'withheld';
+export type AnswerState = 'streaming' | 'stop' | 'length' | 'aborted' | 'failed' | 'interrupted' | 'withheld';
 
 export interface Failure {
   /** One sentence. */

@@ -34,7 +34,10 @@ export function scriptedProvider(
   };
 }
 
-async function* play({ pieces, end, failure }: Script, signal: AbortSignal): AsyncGenerator<Delta, AnswerEnd> {
+async function* play(
+  { pieces, end, failure }: Script,
+  signal: AbortSignal,
+): AsyncGenerator<Delta, AnswerEnd> {
   const aborted = new Promise<undefined>((resolve) => {
     signal.addEventListener('abort', () => resolve(undefined));
   });

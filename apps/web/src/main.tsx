@@ -1,0 +1,44 @@
+/** The page's beginning: opens the storage, the settings and the connection, and shows the app. */
+import './styles/index.css';
+import { render } from 'preact';
+import { AppShell } from './components/app-shell.tsx';
+import { EXTENSIONS } from './extensions.ts';
+import type { Provider } from './provider.ts';
+import { openAiProvider } from './providers/openai.ts';
+import { addressedConversation, followAddress } from './state/address.ts';
+import { AppContext, adoptModel, createApp } from './state/app.ts';
+import { indexedStore } from './state/indexed-store.ts';
+import { type Connection, openSettings } from './state/settings.ts';
+import { memoryStore } from './state/store.ts';
+import { followTheme } from './state/theme.ts';
+
+/** The page's own server answers beside the page: `/v1` where that is at the top. */
+const OWN_SERVER = new URL('v1', document.baseURI).href;
+
+function providerOf({ baseUrl, apiKey }: Connection): Provider {
+  return openAiProvider({ baseUrl: baseUrl || OWN_SERVER, ...(apiKey ? { apiKey } : {}) });
+}
+
+async function start(root: HTMLElement): Promise<void> {
+  const settings = openSettings(localStorage, sessionStorage);
+  followTheme(settings.theme);
+  const store = await indexedStore().catch(() => memoryStore());
+  const app = createApp({ settings, store, extensions: EXTENSIONS, providerOf });
+  if (!store.lasting) {
+    app.notice.value = { text: 'This browser keeps no data for this page: conversations end with it.' };
+  }
+  await app.shelf.refresh();
+  await app.chat.open(addressedConversation());
+  followAddress(app.chat.conversation, (id) => (id ? void app.chat.open(id) : app.chat.startNew()));
+  render(
+    <AppContext.Provider value={app}>
+      <AppShell />
+    </AppContext.Provider>,
+    root,
+  );
+  await app.link.refresh();
+  adoptModel(app.chat, app.link);
+}
+
+const root = document.getElementById('app');
+if (root) void start(root);

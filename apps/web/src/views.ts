@@ -1,0 +1,16 @@
+/** What the page can show, a line each; the switch in the header is made of it. */
+import type { ComponentType } from 'preact';
+import { ComparePage } from './compare/index.ts';
+import { ChatView } from './components/chat-view.tsx';
+
+export interface View {
+  readonly label: string;
+  readonly Component: ComponentType;
+}
+
+export const VIEWS = {
+  chat: { label: 'Chat', Component: ChatView },
+  compare: { label: 'Compare', Component: ComparePage },
+} satisfies Record<string, View>;
+
+export type ViewName = keyof typeof VIEWS;
