@@ -13,6 +13,7 @@ export function AnswerTurn({ turn }: { readonly turn: Answer }) {
   const { chat } = useApp();
   const live = chat.live.value.get(turn.id);
   const text = live ? live.text.value : turn.content;
+  const hasOwnRetry = turn.facts.failure !== undefined || turn.facts.state === 'interrupted';
   return (
     <article
       class="turn answer"
@@ -28,7 +29,9 @@ export function AnswerTurn({ turn }: { readonly turn: Answer }) {
         {!live && (
           <>
             {turn.content && <CopyButton text={turn.content} label="Copy answer" />}
-            <IconButton icon="retry" label="Answer again" onClick={() => void chat.retry(turn.id)} />
+            {!hasOwnRetry && (
+              <IconButton icon="retry" label="Answer again" onClick={() => void chat.retry(turn.id)} />
+            )}
           </>
         )}
         <AnswerFactsLine facts={turn.facts} pieces={live?.pieces.value} />

@@ -17,7 +17,7 @@ const TITLES: Readonly<Record<FailureKind, string>> = {
 export function FailureNote({ turn }: { readonly turn: Answer }) {
   const { state, failure } = turn.facts;
   if (state === 'interrupted') {
-    return <p class="quiet interrupted">The page was closed before the answer was whole.</p>;
+    return <Interrupted turn={turn} />;
   }
   if (!failure) return null;
   const withheld = state === 'withheld';
@@ -30,6 +30,19 @@ export function FailureNote({ turn }: { readonly turn: Answer }) {
         <p>{failure.message}</p>
         <div class="row">{!withheld && <Help kind={kind} failure={failure} retry={turn.id} />}</div>
       </div>
+    </div>
+  );
+}
+
+/** Where nothing had come yet, there is no text with tools below it to begin again from. */
+function Interrupted({ turn }: { readonly turn: Answer }) {
+  const { chat } = useApp();
+  return (
+    <div class="row interrupted">
+      <p class="quiet">The page was closed before the answer was whole.</p>
+      <button type="button" class="button" onClick={() => void chat.retry(turn.id)}>
+        Answer again
+      </button>
     </div>
   );
 }

@@ -27,8 +27,13 @@ export function useStickToEnd(key: string): StickToEnd {
     const area = scroller.current;
     const inner = content.current;
     if (!area || !inner) return undefined;
+    let last = area.scrollTop;
     const onScroll = () => {
-      atEnd.value = area.scrollHeight - area.scrollTop - area.clientHeight < NEAR;
+      const near = area.scrollHeight - area.scrollTop - area.clientHeight < NEAR;
+      // What has grown since the last step is not the reader's doing: only the way up leaves the end.
+      if (near) atEnd.value = true;
+      else if (area.scrollTop < last) atEnd.value = false;
+      last = area.scrollTop;
     };
     const growth = new ResizeObserver(() => {
       if (atEnd.peek()) area.scrollTop = area.scrollHeight;

@@ -11,22 +11,12 @@ const TAGS = [
   ...['table', 'thead', 'tbody', 'tr', 'th', 'td'],
 ];
 
-const ATTRIBUTES = [
-  'href',
-  'title',
-  'class',
-  'align',
-  'start',
-  'data-language',
-  'type',
-  'checked',
-  'disabled',
-];
+const ATTRIBUTES = ['href', 'title', 'class', 'align', 'start', 'type', 'checked', 'disabled'];
 
 /** Addresses that a link may have; relative ones would lead into the page itself. */
 const LINK = /^(?:https?:|mailto:)/i;
 
-const HIGHLIGHTER_CLASS = /^(?:hljs-[\w-]+|language-[\w-]+|function_|class_|inherited__|[a-z]+_)$/;
+const HIGHLIGHTER_CLASS = /^(?:hljs-[\w-]+|language-[\w+#.-]+|function_|class_|inherited__|[a-z]+_)$/;
 
 const purifier = createPurifier(window);
 

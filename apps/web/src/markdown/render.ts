@@ -28,7 +28,8 @@ const languageOf = (info: string | undefined): string => /^[\w+#.-]{1,30}/.exec(
 function codeMarkup({ text, lang }: Tokens.Code, open: boolean): string {
   const language = languageOf(lang);
   const coloured = open && text.length > COLOURED_WHILE_OPEN ? undefined : highlight(text, language);
-  return `<pre data-language="${escapeHtml(language)}"><code>${coloured ?? escapeHtml(text)}</code></pre>`;
+  const name = language && ` class="language-${escapeHtml(language)}"`;
+  return `<pre><code${name}>${coloured ?? escapeHtml(text)}</code></pre>`;
 }
 
 function parserOf(open: boolean): Marked {
@@ -53,7 +54,7 @@ function frameCode(fragment: DocumentFragment): void {
     const head = document.createElement('div');
     head.className = 'code-head';
     const name = document.createElement('span');
-    name.textContent = pre.dataset['language'] ?? '';
+    name.textContent = /language-(\S+)/.exec(pre.firstElementChild?.className ?? '')?.[1] ?? '';
     const copy = document.createElement('button');
     copy.type = 'button';
     copy.className = 'copy-code';
