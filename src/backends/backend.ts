@@ -42,6 +42,8 @@ export interface Backend {
   write(target: Buffer, offset: number, bytes: Uint8Array): void;
   /** A copy. */
   read(source: Buffer, offset: number, length: number): Promise<Uint8Array>;
+  /** Copies bytes from one buffer to another, or within one: then as if by way of a third. */
+  copy(source: Buffer, sourceOffset: number, target: Buffer, targetOffset: number, bytes: number): void;
   free(target: Buffer): void;
   /** Brings a tensor in, piece by piece. */
   upload(weight: Weight, read: ReadBytes): Promise<Buffer>;

@@ -2,9 +2,11 @@
 import {
   type Cache,
   cacheRowBytes,
+  cacheRows,
   type Dims,
   type Graph,
   type Sums,
+  spansOf,
   valueBytes,
   type Weight,
 } from '../graph/index.ts';
@@ -34,13 +36,20 @@ function needs(graph: Graph, dims: Dims): [string, number][] {
       name,
       valueBytes(value, dims),
     ]),
-    ...graph.states.map((state): [string, number] => [state.name, stateBytes(state, dims.past + dims.T)]),
+    ...graph.states.map((state): [string, number] => [state.name, stateBytes(state, cacheRows(dims))]),
   ];
+}
+
+/** @throws Error: the spans are not the run's tokens. A fault of the caller. */
+export function checkSpans(dims: Dims, graph: string): void {
+  const tokens = spansOf(dims).reduce((sum, { rows }) => sum + rows, 0);
+  if (tokens !== dims.T) throw new Error(`${graph}: the spans have ${tokens} tokens, the run ${dims.T}`);
 }
 
 /** @throws Error: something that the step names is not bound, or its buffer is too small. A fault of the caller. */
 export function checkBindings(step: Step): void {
   const { graph } = step.program;
+  checkSpans(step.dims, graph.name);
   for (const [name, bytes] of needs(graph, step.dims)) {
     const found = bound(step, name).bytes;
     if (found < bytes)

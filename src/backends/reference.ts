@@ -115,6 +115,10 @@ class ReferenceBackend implements Backend {
     return range(source, offset, length).slice();
   }
 
+  copy(source: Buffer, sourceOffset: number, target: Buffer, targetOffset: number, bytes: number): void {
+    range(target, targetOffset, bytes).set(range(source, sourceOffset, bytes));
+  }
+
   free(target: Buffer): void {
     dataOf(target);
     (target as object as Memory).data = undefined;

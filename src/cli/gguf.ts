@@ -1,12 +1,13 @@
 /** Opening GGUF files for the length of a command. */
 import path from 'node:path';
-import { type GgufFile, getNumber, getString, parseShardName } from '../gguf/index.ts';
+import { type GgufFile, parseShardName, trainedContext } from '../gguf/index.ts';
 import { openGguf } from '../platform/index.ts';
+import { ggufPath } from './embedded.ts';
 
-/** Opens a file, an address or an embedded model by its name. */
+export { trainedContext };
+
+/** Opens a file, an address, a repository's file or an embedded model by its name. */
 export async function openModel(name: string): Promise<GgufFile> {
-  // What makes embedded models opens GGUF files itself, and few commands need it.
-  const { ggufPath } = await import('./embedded.ts');
   return openGguf(await ggufPath(name, 'quant'));
 }
 
@@ -23,15 +24,6 @@ export async function withGguf<T>(name: string, use: (file: GgufFile) => Promise
 /** Bytes of tensor data, for progress. */
 export function dataBytes(tensors: GgufFile['tensors']): number {
   return tensors.reduce((bytes, tensor) => bytes + tensor.bytes, 0);
-}
-
-/**
- * Positions that a model was trained for, as far as its file says so; whether it says it well is checked when it is run.
- * Undefined where it says nothing.
- */
-export function trainedContext({ metadata, name }: GgufFile): number | undefined {
-  const architecture = getString(metadata, 'general.architecture', name);
-  return getNumber(metadata, `${architecture}.context_length`, name);
 }
 
 /** `folder/Phi-3-mini-f16-00001-of-00002.gguf` -> `Phi-3-mini`. */

@@ -1,8 +1,8 @@
-/** Quantizing for every command that does it: recipes and file types by name, a plan carried out in a folder. */
+/** Quantizing for every command that does it: recipes and file types by name. */
 import path from 'node:path';
-import { BitmillError, type Executor, type Progress, usageError } from '../core/index.ts';
+import { BitmillError, usageError } from '../core/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
-import { checksum, folderWorkspace, openFile, sha256 } from '../platform/index.ts';
+import { openFile } from '../platform/index.ts';
 import {
   type FileTypeName,
   fileTypeByName,
@@ -11,13 +11,12 @@ import {
   parseFileTypes,
   RECIPE_SETS,
   type RecipeSet,
-  type RunResult,
   readUserRecipe,
   recipeSet,
-  runQuantization,
   type UserRecipe,
-  type Workspace,
 } from '../quantize/index.ts';
+
+export { type QuantizeSettings, quantizeInto } from '../platform/index.ts';
 
 export interface Recipes {
   readonly set: RecipeSet;
@@ -68,27 +67,4 @@ export function protectInput(model: GgufFile, plan: Plan, folder: string): void 
     throw new BitmillError('usage', `${clash.name} in ${folder} is the input itself`, {
       hint: 'use --name or another folder',
     });
-}
-
-export interface QuantizeSettings {
-  readonly executor: Executor;
-  readonly progress: Progress;
-  /** Bytes that work in flight may take. */
-  readonly memory: number;
-  /** What tells the input from another of the same header. */
-  readonly identity: string;
-  readonly signal?: AbortSignal;
-  /** A workspace that knows more than the folder's own. */
-  readonly adapt?: (workspace: Workspace) => Workspace;
-}
-
-/** Makes the planned files in a folder, which the caller has locked. */
-export async function quantizeInto(
-  folder: string,
-  plan: Plan,
-  settings: QuantizeSettings,
-): Promise<RunResult> {
-  const { executor, adapt = (workspace) => workspace } = settings;
-  const workspace = adapt(await folderWorkspace(folder, executor));
-  return runQuantization(plan, { ...settings, workspace, newHasher: sha256, checksum });
 }

@@ -2,22 +2,13 @@
 import type { WriteStream } from 'node:tty';
 import cliProgress from 'cli-progress';
 import pc from 'picocolors';
-import { formatSize, type Progress } from '../core/index.ts';
+import { formatSize, type Progress, withoutControls } from '../core/index.ts';
 
-export { formatSize };
+export { formatSize, withoutControls };
 
 /** Colours where the stream is a terminal and NO_COLOR is not set. */
 export function colours(stream: WriteStream): ReturnType<typeof pc.createColors> {
   return pc.createColors(Boolean(stream.isTTY) && !process.env['NO_COLOR']);
-}
-
-/** C0 and C1 control characters but tabs and line breaks; what is left of an escape sequence is plain text. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
-
-/** Text from a model as a terminal may have it: nothing in it moves the cursor, sets a title or rings. */
-export function withoutControls(text: string): string {
-  return text.replace(CONTROLS, '');
 }
 
 /** Work that is done sooner shows no bar. */

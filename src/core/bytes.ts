@@ -33,6 +33,19 @@ export function memorySource(bytes: Uint8Array, name = 'buffer'): ByteSource {
   };
 }
 
+/** A source over a `Blob` or `File` of a browser; only what is asked for is read. */
+export function blobSource(blob: Blob, name = 'name' in blob ? String(blob.name) : 'blob'): ByteSource {
+  const { size } = blob;
+  return {
+    name,
+    size,
+    read: async (offset, length) => {
+      checkRange({ name, size }, offset, length);
+      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
+    },
+  };
+}
+
 /** A sink that collects everything in one growing buffer; `bytes()` is what was written so far. */
 export function memorySink(name = 'buffer'): ByteSink & { bytes(): Uint8Array } {
   let buffer = new Uint8Array(1024);

@@ -6,7 +6,7 @@
 import { type Backend, type Buffer, bytesOf, type Program, type Step } from '../backends/index.ts';
 import { BitmillError, inputError } from '../core/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
-import type { AttentionAlgorithm, CacheType, Dims, Graph, Weight } from '../graph/index.ts';
+import type { AttentionAlgorithm, CacheType, Dims, Graph, Span, Weight } from '../graph/index.ts';
 import { type LanguageModel, type ModelGraphs, readModel } from '../models/index.ts';
 import { cacheBytes, modelBytes, segmentBytes, segmentsOf, workBytes } from './memory.ts';
 
@@ -17,9 +17,11 @@ export interface EngineOptions {
   readonly backend: Backend;
   /** Positions that a sequence has at most. */
   readonly contextSize: number;
+  /** Sequences that grow side by side, each up to the context size (`openSequences`). Default 1. */
+  readonly sequences?: number;
   readonly cacheType?: CacheType;
   readonly attention?: AttentionAlgorithm;
-  /** Tokens a run. */
+  /** Tokens a run, over all sequences. */
   readonly batch?: number;
   /** Bytes that the process may take, as far as the engine decides it; default: as much as the backend can hold. */
   readonly memory?: number;
@@ -35,6 +37,7 @@ export class Engine {
   readonly backend: Backend;
   readonly graphs: ModelGraphs;
   readonly contextSize: number;
+  readonly sequences: number;
   readonly cacheType: CacheType;
   readonly attention: AttentionAlgorithm;
   readonly batch: number;
@@ -46,17 +49,18 @@ export class Engine {
   readonly #weights = new Map<string, { buffer: Buffer; users: number }>();
 
   private constructor(model: LanguageModel, options: EngineOptions) {
-    const { backend, contextSize, cacheType = 'f16', attention = 'flash', batch = DEFAULT_BATCH } = options;
+    const { backend, contextSize, sequences = 1, cacheType = 'f16', attention = 'flash' } = options;
     this.model = model;
     this.backend = backend;
     this.contextSize = contextSize;
+    this.sequences = sequences;
     this.cacheType = cacheType;
     this.attention = attention;
-    this.batch = Math.min(batch, contextSize);
+    this.batch = Math.min(options.batch ?? DEFAULT_BATCH, sequences * contextSize);
     this.graphs = model.graphs({ cacheType, attention, contextSize });
     const { memory = Number.POSITIVE_INFINITY, reserve = 0 } = options;
     this.budget = Math.min(memory, backend.capacity) - reserve;
-    const caches = model.hyper.layers * cacheBytes(model, cacheType, contextSize);
+    const caches = model.hyper.layers * cacheBytes(model, cacheType, sequences * contextSize);
     this.resident = modelBytes(backend, this.graphs) + this.#workBytes() + caches <= this.budget;
   }
 
@@ -105,11 +109,15 @@ export class Engine {
     }
   }
 
-  /** Rotation angles of positions `past .. past + T`, in buffers `cos` and `sin`, which are large enough. */
-  writeAngles(bound: Bindings, { past, T }: Dims): void {
-    const { cos, sin } = this.graphs.rope.angles(past, T);
-    this.backend.write(need(bound, 'cos'), 0, bytesOf(cos));
-    this.backend.write(need(bound, 'sin'), 0, bytesOf(sin));
+  /** Rotation angles of the positions of all spans, in buffers `cos` and `sin`, which are large enough. */
+  writeAngles(bound: Bindings, spans: readonly Span[]): void {
+    let at = 0;
+    for (const { past, rows } of spans) {
+      const { cos, sin } = this.graphs.rope.angles(past, rows);
+      this.backend.write(need(bound, 'cos'), at, bytesOf(cos));
+      this.backend.write(need(bound, 'sin'), at, bytesOf(sin));
+      at += cos.byteLength;
+    }
   }
 
   /** Fresh caches of one layer, bound as `keys` and `values`. */
@@ -128,11 +136,7 @@ export class Engine {
   }
 
   #workBytes(): number {
-    return workBytes(this.model, this.graphs, {
-      T: this.batch,
-      S: this.batch,
-      past: this.contextSize - this.batch,
-    });
+    return workBytes(this.model, this.graphs, { T: this.batch, S: this.batch, past: 0 });
   }
 
   async #acquireWeight(weight: Weight): Promise<Buffer> {

@@ -1,5 +1,6 @@
 /** Token after token: a session goes on with what a sampler picks, until something ends it. */
 import { BitmillError } from '../core/index.ts';
+import { logprobsOf, type TokenLogprob } from './logprobs.ts';
 import type { Constraint } from './sampling/constraint.ts';
 import type { SamplingOptions } from './sampling/options.ts';
 import { Sampler } from './sampling/sampler.ts';
@@ -23,7 +24,10 @@ export interface GenerationOptions extends Partial<SamplingOptions> {
   /** Tokens of the prompt that the session holds already: they count for penalties as those that are fed. */
   readonly held?: Int32Array;
   readonly signal?: AbortSignal;
-  /** Log-probabilities are told: of each token, and of so many of the likeliest in its place. Default: none are. */
+  /**
+   * Log-probabilities are told: of each token, and of so many of the likeliest in its place. Default: none are. They are
+   * the model's own, before bias, penalties and grammar bend its logits.
+   */
   readonly logprobs?: number;
   /** Says which tokens may come; a new one for each generation, because it goes along. See `TokenGrammar`. */
   readonly constraint?: Constraint;
@@ -35,17 +39,11 @@ export type GrowingSession = Pick<Session, 'position' | 'contextSize' | 'feed'>;
 /** Why a generation ended. `length`: as many tokens as were asked for; `context`: no position is left. */
 export type FinishReason = 'stop' | 'length' | 'context' | 'aborted';
 
-/** A token, and how likely the model found it (ln p, over the whole vocabulary, before anything bends it). */
-export interface TokenLogprob {
-  readonly id: number;
-  readonly logprob: number;
-}
-
 /** A token, and the text that became certain with it: whole characters, often none. */
 export interface GeneratedToken {
   readonly id: number;
   readonly text: string;
-  /** Where `logprobs` asks for it. */
+  /** Where `logprobs` asks for it: ln p over the whole vocabulary. */
   readonly logprob?: number;
   /** Of the likeliest tokens in its place, the likeliest first. */
   readonly top?: readonly TokenLogprob[];
@@ -94,13 +92,15 @@ export async function* generate(
   for (let tokens = 0; ; ) {
     const reason = options.constraint?.isOver ? 'stop' : endAfter(session, tokens, options);
     if (reason) return { reason, tokens, text: rest(decoder, stops) };
-    const id = sampler.next(await session.feed(next), options.constraint);
+    const logits = await session.feed(next);
+    const id = sampler.next(logits, options.constraint);
     if (tokenizer.isEndOfGeneration(id) || stopTokens.has(id)) {
       return { reason: 'stop', tokens, text: rest(decoder, stops) };
     }
     options.constraint?.accept(id);
     const { text, stopped } = stops.push(decoder.push(id));
-    yield { id, text };
+    const { logprobs } = options;
+    yield { id, text, ...(logprobs === undefined ? {} : logprobsOf(logits, id, logprobs)) };
     tokens++;
     if (stopped) return { reason: 'stop', tokens, text: '' };
     next = Int32Array.of(id);

@@ -5,7 +5,7 @@
  */
 import { type Buffer, bytesOf, readF32, type Step } from '../backends/index.ts';
 import { BitmillError } from '../core/index.ts';
-import { type Dims, type Graph, sumsName, type Tap, withSquareSums } from '../graph/index.ts';
+import { type Dims, type Graph, spansOf, sumsName, type Tap, withSquareSums } from '../graph/index.ts';
 import { type Bindings, type Engine, need, step } from './engine.ts';
 
 /** Rows `from .. to` of a chunk. */
@@ -125,7 +125,7 @@ class Walk {
       for (const part of this.#parts(from, to)) {
         const dims = this.#dims(part);
         this.#writeTokens(part, dims);
-        this.#engine.writeAngles(this.#own, dims);
+        this.#engine.writeAngles(this.#own, spansOf(dims));
         const steps = [
           this.#embedStep(weights, dims),
           ...graphs.layers.map((graph, i) => this.#layerStep(graph, i, weights, dims, caches[i])),
@@ -166,7 +166,7 @@ class Walk {
           for (const [i, part] of parts.entries()) {
             const dims = this.#dims(part);
             backend.write(need(this.#own, 'hidden0'), 0, bytesOf(states[i]));
-            this.#engine.writeAngles(this.#own, dims);
+            this.#engine.writeAngles(this.#own, spansOf(dims));
             await backend.run([this.#layerStep(graph, 0, weights, dims, cache)]);
             states[i] = await this.#readHidden(1, dims);
             this.#checkHidden(graph, part, states[i]);

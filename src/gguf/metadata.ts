@@ -5,7 +5,7 @@
  */
 import { type BitmillError, inputError } from '../core/index.ts';
 import { quoted } from './text.ts';
-import type { GgufArray, GgufScalar, Metadata, Scalar, ScalarType } from './types.ts';
+import type { GgufArray, GgufFile, GgufScalar, Metadata, Scalar, ScalarType } from './types.ts';
 
 type Convert<T> = (value: Scalar) => T | undefined;
 
@@ -132,3 +132,12 @@ export const i32s = array<number>('i32');
 export const f32s = array<number>('f32');
 export const bools = array<boolean>('bool');
 export const strings = array<string>('string');
+
+/**
+ * Positions that a model was trained for, as far as its file says so; whether it says it well is checked when it is run.
+ * Undefined where it says nothing.
+ */
+export function trainedContext({ metadata, name }: GgufFile): number | undefined {
+  const architecture = getString(metadata, 'general.architecture', name);
+  return getNumber(metadata, `${architecture}.context_length`, name);
+}

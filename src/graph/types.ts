@@ -37,6 +37,11 @@ export function spansOf({ T, past, spans }: Dims): readonly Span[] {
   return spans ?? [{ rows: T, past, start: 0 }];
 }
 
+/** Rows that the caches of a run need: to the end of the region that reaches furthest. */
+export function cacheRows(dims: Dims): number {
+  return spansOf(dims).reduce((most, { start, past, rows }) => Math.max(most, start + past + rows), 0);
+}
+
 export interface Value {
   readonly kind: 'value';
   readonly id: number;

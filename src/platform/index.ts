@@ -2,14 +2,27 @@
 export * from './cache-folder.ts';
 export * from './checkpoint.ts';
 export { EMBEDDED_MODELS, type EmbeddedName, embeddedHint, embeddedModel } from './embedded.ts';
+export type { ModelForm } from './embedded-files.ts';
 export { allowRelaxedSimd, spawnEngineThread } from './engine-threads.ts';
 export * from './files.ts';
 export { isUrl, openGguf, openSource } from './gguf.ts';
 export { hashFile } from './hash-job.ts';
 export { type GgufHashes, hashGguf } from './hashes.ts';
-export { type ResolvedModel, type ResolveOptions, resolveModel } from './hub.ts';
+export { type ResolvedModel, resolveModel } from './hub.ts';
+export { hubCacheFolder, type ResolveOptions } from './hub-download.ts';
+export {
+  chooseGguf,
+  type GgufOptions,
+  parseGgufName,
+  type ResolvedGguf,
+  resolveGguf,
+} from './hub-gguf.ts';
 export { HubError, type HubSettings } from './hub-request.ts';
 export { type Uploaded, type UploadFile, type UploadOptions, uploadFiles } from './hub-upload.ts';
 export { lockFolder } from './lock.ts';
+export { type ModelNameOptions, type ModelPathOptions, modelPath, type ProgressInfo } from './model-name.ts';
+export { type PipelineOptions, pipeline } from './pipeline.ts';
+export { type QuantizeSettings, quantizeInto } from './quantizing.ts';
+export { VERSION } from './version.ts';
 export { availableThreads, workerPool } from './workers.ts';
 export * from './workspace.ts';

@@ -1,2 +1,6 @@
 /** Server: models behind OpenAI's HTTP API. The only door of the folder. */
+export { createApp } from './app.ts';
+export type * from './env.ts';
+export { ApiError, type ApiErrorOptions, apiError, type ErrorBody } from './errors.ts';
 export * from './settings.ts';
+export * from './shell/index.ts';

@@ -105,21 +105,19 @@ const CACHE_CODECS = {
   },
 } as const satisfies Record<CacheType, CacheCodec>;
 
-/** Writes a row of a cache in its type. */
+/** Writes a row of a cache in its type. @param position row of the cache. */
 export function storeCacheRow(cache: Cache, bytes: Uint8Array, position: number, x: Float32Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   CACHE_CODECS[cache.type].store(x, view, position * cacheRowBytes(cache));
 }
 
-/** Rows `0 .. positions` of a cache as f32. */
-export function loadCache(cache: Cache, bytes: Uint8Array, positions: number): Matrix {
+/** Rows `start .. start + positions` of a cache as f32. */
+export function loadCache(cache: Cache, bytes: Uint8Array, start: number, positions: number): Matrix {
   const size = cacheRowBytes(cache);
   const data = new Float32Array(positions * cache.cols);
   for (let p = 0; p < positions; p++) {
-    data.set(
-      CACHE_CODECS[cache.type].load(bytes.subarray(p * size, (p + 1) * size), cache.cols),
-      p * cache.cols,
-    );
+    const row = bytes.subarray((start + p) * size, (start + p + 1) * size);
+    data.set(CACHE_CODECS[cache.type].load(row, cache.cols), p * cache.cols);
   }
   return matrix(data, positions, cache.cols);
 }

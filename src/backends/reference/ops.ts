@@ -1,5 +1,5 @@
 /** Every operation in plain TypeScript: sums in f64, results rounded to f32 once. What other backends must equal. */
-import type { Node, OpName, RopeStyle, Value } from '../../graph/index.ts';
+import { type Node, type OpName, type RopeStyle, type Span, spansOf, type Value } from '../../graph/index.ts';
 import { ATTEND } from './attention.ts';
 import { divergenceRow, lossRow } from './likelihood.ts';
 import { loadCache, type Matrix, type RunMemory, storeCacheRow, weightRow } from './memory.ts';
@@ -57,6 +57,36 @@ function target(targets: Value, memory: RunMemory, row: number): number {
   return memory.integers(targets).row(row)[0];
 }
 
+/** Calls `use` with each span of the run and the row of its first token. */
+function eachSpan({ dims }: RunMemory, use: (span: Span, first: number) => void): void {
+  let first = 0;
+  for (const span of spansOf(dims)) {
+    use(span, first);
+    first += span.rows;
+  }
+}
+
+/** Attention of the rows `first .. first + rows` over the span's region. */
+function attendSpan(node: Node<'attention'>, memory: RunMemory, span: Span, first: number): void {
+  const { rows, past, start } = span;
+  const q = memory.floats(node.q);
+  const [keys, values] = [node.keys, node.values].map((cache) =>
+    loadCache(cache, memory.bytes(cache), start, past + rows),
+  );
+  const out = outputOf(node, memory);
+  const size = q.cols / node.heads;
+  for (let t = 0; t < rows; t++) {
+    const to = past + t + 1;
+    const from = node.window > 0 ? Math.max(0, to - node.window) : 0;
+    for (let head = 0; head < node.heads; head++) {
+      const column = size * Math.floor((head * node.kvHeads) / node.heads);
+      const query = q.row(first + t).subarray(head * size, (head + 1) * size);
+      const attended = ATTEND[node.algorithm](query, { keys, values, column, from, to }, node.scale);
+      out.row(first + t).set(attended, head * size);
+    }
+  }
+}
+
 export const COMPUTE = {
   embed: (node, memory) => {
     const tokens = memory.integers(node.tokens);
@@ -93,24 +123,12 @@ export const COMPUTE = {
   cache_store: ({ x, cache }, memory) => {
     const source = memory.floats(x);
     const bytes = memory.bytes(cache);
-    for (let r = 0; r < source.rows; r++) storeCacheRow(cache, bytes, memory.dims.past + r, source.row(r));
+    eachSpan(memory, ({ rows, past, start }, first) => {
+      for (let r = 0; r < rows; r++) storeCacheRow(cache, bytes, start + past + r, source.row(first + r));
+    });
   },
   attention: (node, memory) => {
-    const { past, T } = memory.dims;
-    const q = memory.floats(node.q);
-    const [keys, values] = [node.keys, node.values].map((c) => loadCache(c, memory.bytes(c), past + T));
-    const out = outputOf(node, memory);
-    const size = q.cols / node.heads;
-    for (let t = 0; t < q.rows; t++) {
-      const to = past + t + 1;
-      const from = node.window > 0 ? Math.max(0, to - node.window) : 0;
-      for (let head = 0; head < node.heads; head++) {
-        const column = size * Math.floor((head * node.kvHeads) / node.heads);
-        const query = q.row(t).subarray(head * size, (head + 1) * size);
-        const attended = ATTEND[node.algorithm](query, { keys, values, column, from, to }, node.scale);
-        out.row(t).set(attended, head * size);
-      }
-    }
+    eachSpan(memory, (span, first) => attendSpan(node, memory, span, first));
   },
   swiglu: (node, memory) => {
     const [gate, up] = [node.gate, node.up].map((value) => memory.floats(value));

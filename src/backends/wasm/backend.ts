@@ -3,16 +3,16 @@
  * results are the same bits on every machine and for every number of threads.
  */
 import { usageError } from '../../core/index.ts';
-import type { Graph, Weight } from '../../graph/index.ts';
+import type { Dims, Graph, Weight } from '../../graph/index.ts';
 import { FORMATS, formatBytes, type TensorFormat } from '../../quants/index.ts';
 import type { Backend, Buffer, Program, ReadBytes, Step } from '../backend.ts';
 import { Area } from './area.ts';
 import { Block, blockOf } from './buffer.ts';
-import type { Target } from './context.ts';
 import { type Crew, inlineCrew, type SpawnThread, workerCrew } from './crew.ts';
 import { compileEngine, expandSlots, isMultiplied, kernelNames } from './engine.ts';
 import { EngineMemory } from './memory.ts';
 import { type Lowered, WasmProgram } from './program.ts';
+import { spanTable } from './spans.ts';
 import { BARRIER_BYTES, type Job } from './walk.ts';
 
 /** Bytes that an upload reads at a time. */
@@ -49,6 +49,7 @@ class WasmBackend implements Backend {
   readonly #slots: ReadonlyMap<string, number>;
   readonly #workspace: Area;
   readonly #tape: Area;
+  readonly #spans: Area;
   #running = false;
 
   constructor(memory: EngineMemory, module: WebAssembly.Module, crew: Crew) {
@@ -58,6 +59,7 @@ class WasmBackend implements Backend {
     this.#slots = expandSlots(module);
     this.#workspace = new Area(memory, 'workspace');
     this.#tape = new Area(memory, 'commands');
+    this.#spans = new Area(memory, 'spans');
   }
 
   get threads(): number {
@@ -87,6 +89,11 @@ class WasmBackend implements Backend {
 
   async read(source: Buffer, offset: number, length: number): Promise<Uint8Array> {
     return this.#view(blockOf(source, 'read'), offset, length).slice();
+  }
+
+  copy(source: Buffer, sourceOffset: number, target: Buffer, targetOffset: number, bytes: number): void {
+    const from = this.#view(blockOf(source, 'copy'), sourceOffset, bytes);
+    this.#view(blockOf(target, 'copy'), targetOffset, bytes).set(from);
   }
 
   free(target: Buffer): void {
@@ -136,6 +143,7 @@ class WasmBackend implements Backend {
       if (this.#running) throw error;
       this.#workspace.release();
       this.#tape.release();
+      this.#spans.release();
       return this.#memory.alloc(bytes, label, clear);
     }
   }
@@ -163,14 +171,15 @@ class WasmBackend implements Backend {
 
   /** All steps on tape, with a workspace that is large enough for each of them. */
   #lower(steps: readonly Step[]): Plan {
+    const tables = this.#writeSpans(steps);
     for (;;) {
-      const target: Target = {
+      const target = {
         threads: this.threads,
         numbers: this.#numbers,
         slots: this.#slots,
         workspace: this.#workspace.address,
       };
-      const lowered = steps.map((step) => programOf(step).lower(step, target));
+      const lowered = steps.map((step, i) => programOf(step).lower(step, { ...target, spans: tables[i] }));
       const values = roundUp(Math.max(0, ...lowered.map(({ bytes }) => bytes)));
       const scratch = roundUp(Math.max(0, ...lowered.map(({ scratch }) => scratch)));
       const needed = values + this.threads * scratch;
@@ -178,6 +187,20 @@ class WasmBackend implements Backend {
       this.#workspace.reserve(needed);
       if (this.#workspace.address === target.workspace) return { lowered, values, scratch };
     }
+  }
+
+  /** Writes a table for each of the dims that steps have. @returns its address for every step. */
+  #writeSpans(steps: readonly Step[]): number[] {
+    const tables = new Map(steps.map(({ dims, program }) => [dims, spanTable(dims, program.graph.name)]));
+    this.#spans.reserve([...tables.values()].reduce((sum, { length }) => sum + 4 * length, 0));
+    const addresses = new Map<Dims, number>();
+    let at = this.#spans.address;
+    for (const [dims, table] of tables) {
+      this.#memory.i32(at, table.length).set(table);
+      addresses.set(dims, at);
+      at += 4 * table.length;
+    }
+    return steps.map(({ dims }) => addresses.get(dims) ?? 0);
   }
 
   /** Writes the tape, zeroed counters and the barrier behind one another. */

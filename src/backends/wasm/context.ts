@@ -3,9 +3,11 @@
 import { alignUp } from '../../core/index.ts';
 import {
   type Cache,
+  cacheRows,
   type Dims,
   type MemoryPlan,
   type Sums,
+  spansOf,
   storage,
   type Value,
   type Weight,
@@ -36,12 +38,14 @@ export interface Target {
   readonly slots: ReadonlyMap<string, number>;
   /** Address of the workspace. */
   readonly workspace: number;
+  /** Address of the run's spans; see kernels/spans.as.ts. */
+  readonly spans: number;
 }
 
 export class NodeContext implements LowerContext {
   readonly dims: Dims;
   readonly threads: number;
-  /** Whether the lowering asked for `past` or a cache, which grows with it. */
+  /** Whether the lowering asked for `past`, for the spans or for a cache, which grows with them. */
   readPast = false;
   /** Workspace bytes that the plan and the node's temporaries take. */
   end: number;
@@ -65,6 +69,10 @@ export class NodeContext implements LowerContext {
         context.readPast = true;
         return dims.past;
       },
+      get spans() {
+        context.readPast = true;
+        return spansOf(dims);
+      },
     };
   }
 
@@ -86,10 +94,11 @@ export class NodeContext implements LowerContext {
   readonly state = (state: Cache | Sums): number => {
     const block = this.#named(state.name);
     if (state.kind === 'cache') this.readPast = true;
-    const positions = this.#sizes.past + this.#sizes.T;
-    demandBytes(block, stateBytes(state, positions), this.#label(state.name));
+    demandBytes(block, stateBytes(state, cacheRows(this.#sizes)), this.#label(state.name));
     return block.address;
   };
+
+  readonly spans = (): number => this.#target.spans;
 
   readonly temporary = (bytes: number): number => {
     const start = alignUp(this.end, ALIGNMENT);

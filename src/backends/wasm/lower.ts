@@ -28,6 +28,8 @@ export interface LowerContext {
   /** Address of the rows, which follow each other without gaps, and their format as uploaded. */
   weight(weight: Weight): { readonly address: number; readonly format: TensorFormat };
   state(state: Cache | Sums): number;
+  /** Address of the table of the run's spans; see kernels/spans.as.ts. */
+  spans(): number;
   /** Address of `bytes` shared bytes that live through this node's commands only. */
   temporary(bytes: number): number;
   /** Whether the engine that runs here has this kernel: the relaxed one has more. */

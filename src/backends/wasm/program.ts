@@ -1,6 +1,6 @@
 /**
  * Programs: a graph with its lowered commands. Lowering a whole model for each token would cost as much as some
- * kernels, so tapes are kept and, while sizes and buffers stay, only nodes that read `past` are lowered again.
+ * kernels, so tapes are kept and, while sizes and buffers stay, only nodes that read the spans are lowered again.
  */
 import {
   type Dims,
@@ -9,6 +9,7 @@ import {
   type Node,
   type OpName,
   planMemory,
+  type Rows,
 } from '../../graph/index.ts';
 import type { Program, Step } from '../backend.ts';
 import { bound, checkBindings } from '../binding.ts';
@@ -21,7 +22,7 @@ import { encode } from './walk.ts';
 /** Tapes kept a program: a prompt's, a token's, and some more. */
 const KEPT = 8;
 
-/** A node whose commands change with `past`, and where they stand on the tape. */
+/** A node whose commands change with the spans, and where they stand on the tape. */
 interface Moving {
   readonly node: Node;
   readonly at: number;
@@ -33,11 +34,13 @@ export interface Lowered {
   readonly blocks: readonly Block[];
   readonly bindings: Bindings;
   readonly workspace: number;
+  /** Address of the table of spans. */
+  readonly spans: number;
   readonly plan: MemoryPlan;
   readonly tape: Float64Array;
   readonly commands: number;
   readonly moving: readonly Moving[];
-  readonly past: number;
+  readonly dims: Dims;
   /** Workspace bytes: values and temporaries. */
   readonly bytes: number;
   /** Scratch bytes a thread. */
@@ -53,18 +56,21 @@ export class WasmProgram implements Program {
   readonly graph: Graph;
   /** Names to bind, in the order of `Lowered.blocks`. */
   readonly #names: readonly string[];
+  /** Symbolic row counts of the graph's values. */
+  readonly #uses: ReadonlySet<Rows>;
   readonly #tapes = new Map<string, Lowered>();
 
   constructor(graph: Graph) {
     this.graph = graph;
     const named = [...graph.weights, ...graph.states].map(({ name }) => name);
+    const values = [...graph.inputs.values(), ...graph.nodes.flatMap(({ output }) => output ?? [])];
+    this.#uses = new Set(values.map(({ rows }) => rows));
     this.#names = [...graph.inputs.keys(), ...graph.outputs.keys(), ...named];
   }
 
   /** The step's commands on tape, made from the last tape of these sizes where that will do. */
   lower(step: Step, target: Target): Lowered {
-    const { T, S } = step.dims;
-    const key = `${T} ${S}`;
+    const key = this.#key(step.dims);
     const kept = this.#tapes.get(key);
     const blocks = this.#blocks(step);
     const lowered =
@@ -73,15 +79,20 @@ export class WasmProgram implements Program {
     return lowered;
   }
 
+  /** The sizes that the graph's values have. */
+  #key({ T, S }: Dims): string {
+    return `${this.#uses.has('T') ? T : ''} ${this.#uses.has('S') ? S : ''}`;
+  }
+
   #reuse(
     kept: Lowered | undefined,
     blocks: readonly Block[],
     dims: Dims,
     target: Target,
   ): Lowered | undefined {
-    if (kept?.workspace !== target.workspace) return undefined;
+    if (kept?.workspace !== target.workspace || kept.spans !== target.spans) return undefined;
     if (!blocks.every((block, i) => block === kept.blocks[i])) return undefined;
-    return kept.past === dims.past ? kept : this.#advance(kept, dims, target);
+    return sameSpans(kept.dims, dims) ? kept : this.#advance(kept, dims, target);
   }
 
   #keep(key: string, lowered: Lowered): void {
@@ -129,8 +140,8 @@ export class WasmProgram implements Program {
       raise(needs, own, context);
     }
     const tape = Float64Array.from(numbers);
-    const { workspace } = target;
-    return { blocks, bindings, workspace, plan, tape, commands, moving, past: dims.past, ...needs };
+    const { workspace, spans } = target;
+    return { blocks, bindings, workspace, spans, plan, tape, commands, moving, dims, ...needs };
   }
 
   /** A copy with the moving nodes lowered again (a run may hold both); undefined if their lengths have changed. */
@@ -145,8 +156,13 @@ export class WasmProgram implements Program {
       tape.set(encoded, at);
       raise(needs, own, context);
     }
-    return { ...kept, tape, past: dims.past, ...needs };
+    return { ...kept, tape, dims, ...needs };
   }
+}
+
+/** Whether what moves is where it was; spans in another array are taken for others. */
+function sameSpans(a: Dims, b: Dims): boolean {
+  return a.spans === b.spans && a.past === b.past;
 }
 
 function raise(

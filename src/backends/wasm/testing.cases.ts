@@ -1,6 +1,7 @@
 /** Lowered operations by themselves, for tests: places for values and states, commands run thread after thread. */
 import type { Cache, Dims, Sums, Value } from '../../graph/index.ts';
 import type { Command, LowerContext, Place } from './lower.ts';
+import { spanTable } from './spans.ts';
 import { testEngine } from './testing.ts';
 
 /** Where a value or state lies. */
@@ -56,6 +57,12 @@ export class Bench {
       weight: none,
       has: () => false,
       slot: none,
+      spans: () => {
+        const table = spanTable(dims, 'test');
+        const address = this.alloc(table.byteLength);
+        this.u8(address, table.byteLength).set(new Uint8Array(table.buffer));
+        return address;
+      },
       temporary: (bytes) => this.alloc(bytes),
     };
   }

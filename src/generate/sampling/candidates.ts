@@ -1,8 +1,9 @@
 /**
- * The tokens that are still in the running, and what each weighs: e^(logit - largest logit). The whole vocabulary is
- * ranked only as far as a filter looks.
+ * The tokens that are still in the running, and what each weighs: e^(logit - largest logit). The vocabulary is ranked
+ * only as far as a filter looks.
  */
-import { largest } from './ranking.ts';
+import { expBelow0 } from './exponential.ts';
+import { largest, mostLikely } from './ranking.ts';
 
 /** First look at the ranking, and by how much it grows while a filter wants more. */
 const FIRST_LOOK = 64;
@@ -16,32 +17,46 @@ export class Candidates {
   #kept: number | undefined;
   /** Ids in the running where they are no beginning of the ranking. */
   #chosen: Int32Array | undefined;
+  /** [V], once all were asked for. */
+  #weights: Float64Array | undefined;
 
   /** @param logits f32 [V]; not changed. */
   constructor(logits: Float32Array) {
     this.#logits = logits;
-    this.#ranked = largest(logits, 1);
-    this.#top = logits[this.#ranked[0]];
+    const best = mostLikely(logits);
+    this.#ranked = Int32Array.of(best);
+    this.#top = logits[best];
   }
 
   /** How likely a token is, the most likely one being 1. */
   weight(id: number): number {
-    const difference = this.#logits[id] - this.#top;
-    return Number.isNaN(difference) ? 0 : Math.exp(difference);
+    return this.#weights ? this.#weights[id] : expBelow0(this.#logits[id] - this.#top);
   }
 
   /** Sum of the weights of all that are in the running. */
   total(): number {
+    const weights = this.#weightsLeft();
     let sum = 0;
-    for (const id of this.ids()) sum += this.weight(id);
+    for (let at = 0; at < weights.length; at++) sum += weights[at];
     return sum;
   }
 
+  /** The one at a share of the total, from 0 to below 1, in the order of `ids`. */
+  draw(share: number): number {
+    const weights = this.#weightsLeft();
+    let left = share * this.total();
+    let last = 0;
+    for (let at = 0; at < weights.length && left >= 0; at++) {
+      if (weights[at] > 0) last = at;
+      left -= weights[at];
+    }
+    return weights[last] > 0 ? this.ids()[last] : 0;
+  }
+
   /** All in the running: the most likely first, once a filter has ranked them, else by id. */
-  *ids(): Generator<number> {
-    if (this.#chosen) yield* this.#chosen;
-    else if (this.#kept === undefined) for (let id = 0; id < this.#logits.length; id++) yield id;
-    else yield* this.#ranked.subarray(0, this.#kept);
+  ids(): Int32Array {
+    if (this.#chosen) return this.#chosen;
+    return this.#kept === undefined ? everyId(this.#logits.length) : this.#ranked.subarray(0, this.#kept);
   }
 
   get size(): number {
@@ -79,4 +94,25 @@ export class Candidates {
   #rank(count: number): void {
     if (this.#ranked.length < count) this.#ranked = largest(this.#logits, count);
   }
+
+  /** Weights of `ids`. */
+  #weightsLeft(): Float64Array {
+    const logits = this.#logits;
+    const top = this.#top;
+    const isWhole = this.#kept === undefined && !this.#chosen;
+    if (isWhole && this.#weights) return this.#weights;
+    const ids = this.ids();
+    const weights = new Float64Array(ids.length);
+    for (let at = 0; at < ids.length; at++) weights[at] = expBelow0(logits[ids[at]] - top);
+    if (isWhole) this.#weights = weights;
+    return weights;
+  }
+}
+
+/** 0, 1, 2, …: of the vocabulary that was asked for last. Not to be changed. */
+let every = new Int32Array();
+
+function everyId(count: number): Int32Array {
+  if (every.length !== count) every = new Int32Array(count).map((_, id) => id);
+  return every;
 }

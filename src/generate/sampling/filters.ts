@@ -9,20 +9,23 @@ type Filter = (candidates: Candidates, options: SamplingOptions) => void;
 
 /** Locally typical sampling (Meister et al. 2022): near to the expected surprise first, until the share is reached. */
 function keepTypical(candidates: Candidates, share: number): void {
-  const ids = Int32Array.from(candidates.ids());
+  const all = candidates.ids();
   const total = candidates.total();
-  const surprise = (id: number): number => -Math.log(candidates.weight(id) / total);
-  const entropy = ids.reduce((sum, id) => {
-    const p = candidates.weight(id) / total;
-    return p > 0 ? sum - p * Math.log(p) : sum;
-  }, 0);
-  const distance = new Map(Array.from(ids, (id) => [id, Math.abs(surprise(id) - entropy)]));
-  const far = (id: number): number => distance.get(id) ?? Number.POSITIVE_INFINITY;
-  ids.sort((a, b) => far(a) - far(b) || a - b);
+  const p = new Float64Array(all.length);
+  let entropy = 0;
+  for (let at = 0; at < p.length; at++) {
+    p[at] = candidates.weight(all[at]) / total;
+    if (p[at] > 0) entropy -= p[at] * Math.log(p[at]);
+  }
+  const distance = p.map((one) => Math.abs(-Math.log(one) - entropy));
+  const order = new Int32Array(p.length).map((_, at) => at);
+  order.sort((a, b) => distance[a] - distance[b] || all[a] - all[b]);
   let sum = 0;
   let count = 0;
-  while (count < ids.length && (count === 0 || sum < share * total)) sum += candidates.weight(ids[count++]);
-  candidates.keepOnly(ids.subarray(0, count));
+  while (count < order.length && (count === 0 || sum < share * total)) {
+    sum += candidates.weight(all[order[count++]]);
+  }
+  candidates.keepOnly(order.subarray(0, count).map((at) => all[at]));
 }
 
 export const FILTERS: readonly Filter[] = [

@@ -83,17 +83,14 @@ export class Sampler {
 
   #draw(logits: Float32Array): number {
     const { temperature } = this.#options;
-    const scaled = temperature === 1 ? logits : logits.map((value) => value / temperature);
-    const candidates = new Candidates(scaled);
+    const candidates = new Candidates(temperature === 1 ? logits : cooled(logits, temperature));
     for (const filter of FILTERS) filter(candidates, this.#options);
-    let left = this.#random() * candidates.total();
-    let last = 0;
-    for (const id of candidates.ids()) {
-      const weight = candidates.weight(id);
-      if (weight > 0) last = id;
-      left -= weight;
-      if (left < 0) break;
-    }
-    return last;
+    return candidates.draw(this.#random());
   }
+}
+
+function cooled(logits: Float32Array, temperature: number): Float32Array {
+  const scaled = new Float32Array(logits.length);
+  for (let id = 0; id < scaled.length; id++) scaled[id] = logits[id] / temperature;
+  return scaled;
 }

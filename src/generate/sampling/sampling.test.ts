@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { expBelow0 } from './exponential.ts';
 import { largest, mostLikely, Sampler, type SamplingOptions } from './index.ts';
+import { GREEDY } from './options.ts';
 import { seededRandom } from './random.ts';
 
 /** Logits of these probabilities. */
@@ -34,9 +36,95 @@ describe('the ranking', () => {
     );
   });
 
+  it('is the same where so many are asked for that all are sorted', () => {
+    const random = seededRandom(2);
+    // Quarters: many are equal; 0 and -0 are, too.
+    const logits = Float32Array.from({ length: 3000 }, () => Math.round(40 * (random() - 0.5)) / 4);
+    logits[7] = Number.NaN;
+    logits[9] = Number.NEGATIVE_INFINITY;
+    const value = (id: number) => (id === 7 ? Number.NEGATIVE_INFINITY : logits[id]);
+    const ids = [...logits.keys()].sort((a, b) => (value(b) === value(a) ? a - b : value(b) - value(a)));
+    for (const count of [512, 513, 3000]) expect([...largest(logits, count)]).toEqual(ids.slice(0, count));
+  });
+
   it('puts NaN last', () => {
     expect([...largest(Float32Array.of(Number.NaN, -5, 3), 2)]).toEqual([2, 1]);
     expect(mostLikely(Float32Array.of(Number.NaN, -5, 3))).toBe(2);
+  });
+});
+
+it('e^x below 0 is that of Math.exp to 1e-15, and 0 where that is', () => {
+  const random = seededRandom(4);
+  for (let i = 0; i < 20_000; i++) {
+    const x = -690 * random() ** 3;
+    expect(Math.abs(expBelow0(x) / Math.exp(x) - 1), `${x}`).toBeLessThan(1e-15);
+  }
+  expect([0, -746, Number.NEGATIVE_INFINITY, Number.NaN].map(expBelow0)).toEqual([1, 0, 0, 0]);
+});
+
+/** What is drawn, from whole sorts: the definition that the sampler has to equal. */
+function plainDraw(logits: Float32Array, options: Partial<SamplingOptions>, random: number): number {
+  const { temperature, topK, topP, minP, typicalP } = { ...GREEDY, ...options };
+  const scaled = logits.map((value) => value / temperature);
+  const top = Math.max(...scaled);
+  const weight = (id: number) => Math.exp(scaled[id] - top);
+  const sum = (some: readonly number[]) => some.reduce((total, id) => total + weight(id), 0);
+  const whole = [...scaled.keys()];
+  let ids = whole;
+  const rank = () => whole.toSorted((a, b) => scaled[b] - scaled[a] || a - b).slice(0, ids.length);
+  const enough = (some: readonly number[], share: number) => {
+    let before = 0;
+    const total = sum(ids);
+    const end = some.findIndex((id) => {
+      const isEnd = before > 0 && before >= share * total;
+      before += weight(id);
+      return isEnd;
+    });
+    return end < 0 ? some.slice() : some.slice(0, end);
+  };
+  if (topK > 0 && topK < ids.length) ids = rank().slice(0, topK);
+  if (topP < 1) ids = enough(rank(), topP);
+  if (minP > 0) ids = rank().filter((id, at) => at === 0 || weight(id) >= minP);
+  if (typicalP < 1) {
+    const total = sum(ids);
+    const surprise = (id: number) => -Math.log(weight(id) / total);
+    const entropy = ids.reduce((all, id) => all + Math.exp(-surprise(id)) * surprise(id), 0);
+    const far = (id: number) => Math.abs(surprise(id) - entropy);
+    ids = enough(
+      ids.toSorted((a, b) => far(a) - far(b) || a - b),
+      typicalP,
+    );
+  }
+  let left = random * sum(ids);
+  for (const id of ids) {
+    left -= weight(id);
+    if (left < 0) return id;
+  }
+  return ids[ids.length - 1];
+}
+
+describe('a draw from a vocabulary of thousands', () => {
+  const random = seededRandom(6);
+  const texts = Array.from({ length: 12 }, (_, i) =>
+    Float32Array.from({ length: 2000 }, () => (1 + i / 3) * (random() + random() + random() - 1.5) * 4),
+  );
+  it.each<Partial<SamplingOptions>>([
+    { temperature: 0.7 },
+    { temperature: 0.7, topK: 40 },
+    { temperature: 0.7, topP: 0.9 },
+    { temperature: 3, topP: 0.97 },
+    { temperature: 0.7, topK: 40, topP: 0.9 },
+    { temperature: 1, topK: 700, minP: 0.01 },
+    { temperature: 1.5, minP: 0.001 },
+    { temperature: 1, typicalP: 0.6 },
+    { temperature: 1, topK: 100, topP: 0.95, minP: 0.02, typicalP: 0.8 },
+  ])('is that of whole sorts: %j', (options) => {
+    const sampler = new Sampler({ ...options, seed: 11 });
+    const numbers = seededRandom(11);
+    for (let i = 0; i < 60; i++) {
+      const logits = texts[i % texts.length];
+      expect(sampler.next(logits)).toBe(plainDraw(logits, options, numbers()));
+    }
   });
 });
 

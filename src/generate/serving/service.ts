@@ -5,11 +5,20 @@
 import type { ChatTemplate, Tokenizer } from '../../text/index.ts';
 import type { AnswerEnd, AnswerOptions } from '../conversation.ts';
 import type { GeneratedToken } from '../generation.ts';
+import type { TokenLogprob } from '../logprobs.ts';
 
 /** What a waiting request is told. */
 export interface RequestOptions extends AnswerOptions {
   /** Whom the request is for: the queue takes turns between clients. Default: one for all. */
   readonly client?: string;
+}
+
+/** The same of requests that generate nothing. */
+export type PassOptions = Pick<RequestOptions, 'client' | 'signal'>;
+
+/** How likely the model finds a token behind those before it, and the likeliest in its place, likeliest first. */
+export interface ScoredToken extends TokenLogprob {
+  readonly top: readonly TokenLogprob[];
 }
 
 /** How hidden states become one vector: their mean, or the last one. */
@@ -40,15 +49,26 @@ export interface ModelService {
   /** Width E of an embedding. */
   readonly width: number;
   /**
-   * Goes on after a prompt. Leaving the generator early, or the signal, gives the slot back.
-   * @throws usage error: an option out of range; resources error: the prompt does not fit; `BusyError`: the queue is full.
+   * Goes on after a prompt; takes its place in the queue when the first token is asked for. Leaving the generator early
+   * (`return`, also while a token is waited for), or the signal, gives the slot back; its end is `aborted` then.
+   * @throws with the first token. Usage error: an option out of range, an empty prompt; resources error: the prompt does
+   * not fit, or the service is about to close; `BusyError`: the queue is full.
    */
   answer(ids: Int32Array, options?: RequestOptions): AsyncGenerator<GeneratedToken, AnswerEnd>;
-  /** One vector f32 [E] of unit length. @throws as `answer`. */
+  /**
+   * One vector f32 [E]. Default pooling: mean. Of unit length, unless `normalize` is false.
+   * @throws as `answer`; the signal's reason.
+   */
   embed(
     ids: Int32Array,
-    options?: { readonly pooling?: Pooling; readonly signal?: AbortSignal; readonly client?: string },
+    options?: PassOptions & { readonly pooling?: Pooling; readonly normalize?: boolean },
   ): Promise<Float32Array>;
+  /**
+   * How likely each token of a text is behind those before it; the first has nothing before it, so there is one fewer.
+   * @param options `top`: so many of the likeliest in each place. Default: none.
+   * @throws as `embed`.
+   */
+  score(ids: Int32Array, options?: PassOptions & { readonly top?: number }): Promise<readonly ScoredToken[]>;
   stats(): ServiceStats;
   /** Takes no more requests; resolves when those that were taken are done. */
   drain(): Promise<void>;

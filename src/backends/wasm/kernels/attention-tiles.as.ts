@@ -6,5 +6,7 @@ export const TILE_KEYS = 32;
 export const FLASH_ROWS = 64;
 /** The same for eager attention, which keeps as many whole rows of scores. */
 export const EAGER_ROWS = 16;
+/** Pieces of a span at least where its rows are few, so that threads share them. */
+export const LEAST_PIECES = 16;
 /** Heads in scratch are padded with zeros to a multiple of this many columns. */
 export const COLUMN_STEP = 8;

@@ -1,6 +1,7 @@
 /**
- * Causal attention over cached keys and values, in f32. Letters: T query positions, H heads, K key-value heads, D head
- * size, P positions.
+ * Causal attention over cached keys and values, in f32, span by span: each span has a region of the caches of its own,
+ * and is cut into pieces as if it were alone. Letters: T query positions, H heads, K key-value heads, D head size, P
+ * positions.
  *
  * The H/K heads that share a key-value head are rows of one problem, position by position: row r is head r % (H/K) of
  * its group at query position r / (H/K). A piece of work is some rows of one key-value head; threads claim pieces, the
@@ -8,7 +9,7 @@
  * Pieces and tiles are cut alike whatever the threads are, so results do not depend on them. A row that has a tile to
  * itself, as in generation, is summed in another order than one that shares it.
  */
-import { COLUMN_STEP, TILE_KEYS } from './attention-tiles.as';
+import { COLUMN_STEP, LEAST_PIECES, TILE_KEYS } from './attention-tiles.as';
 import { allFinite, readRows } from './cache-rows.as';
 import { CACHE_F16, CACHE_Q8_0, Q8_BLOCK, Q8_BYTES } from './cache-types.as';
 import { exp4 } from './exp.as';
@@ -16,6 +17,8 @@ import { addHalves, scoreHalves } from './half-row.as';
 import { addBlocks, scoreBlocks } from './q8-row.as';
 import { product, transpose } from './small-product.as';
 import { exponentials, largest, mask, scaleRow } from './softmax.as';
+import { SPAN_BYTES, SPAN_FIRST, SPAN_PAST, SPAN_ROWS, SPAN_START } from './spans-layout.as';
+import { claim } from './work.as';
 
 /** Bytes of a row of scores of one tile. */
 const SCORES: usize = TILE_KEYS << 2;
@@ -108,6 +111,15 @@ function addTile(
   product(weights, weightStride, tile, stride, sums, stride, m, padded, (n + 3) & -4, true);
 }
 
+/**
+ * Rows of a piece of a span of `rows` tokens: a multiple of four, the rows that a kernel takes together. Short spans make
+ * pieces enough for several threads, the same whatever the threads are.
+ */
+function rowsOfPiece(rows: i32, heads: i32, most: i32): i32 {
+  const share = (rows * heads + LEAST_PIECES - 1) / LEAST_PIECES;
+  return min(most, (share + 3) & ~3);
+}
+
 /** The first position that a piece looks at: a multiple of the tile size. */
 function firstPosition(position: i32, window: i32): i32 {
   return window > 0 ? max(position - window + 1, 0) & -TILE_KEYS : 0;
@@ -118,45 +130,54 @@ function firstPosition(position: i32, window: i32): i32 {
  *
  * @param q queries [T, H * D]; `out` likewise; strides in bytes.
  * @param keys rows of K * D in the cache's type, `keyBytes` each; values likewise.
- * @param rows rows of a piece. Scratch: `rows` times queries, sums (padded D each), scores (a tile), maximum and total;
- *   twice a tile of padded D.
+ * @param most rows of a piece at most. Scratch: so many times queries, sums (padded D each), scores (a tile), maximum
+ *   and total; twice a tile of padded D.
+ * @param span table of `spans` spans.
  */
 export function attention_flash(
   thread: i32, threads: i32, scratch: usize, counter: usize, q: usize, qStride: usize, out: usize, outStride: usize,
   keys: usize, keyType: i32, keyBytes: usize, values: usize, valueType: i32, valueBytes: usize,
-  positions: i32, past: i32, heads: i32, kvHeads: i32, size: i32, window: i32, rows: i32, scale: f32,
+  heads: i32, kvHeads: i32, size: i32, window: i32, scale: f32, most: i32, span: usize, spans: i32,
 ): void {
   const group = heads / kvHeads;
   const padded = paddedSize(size), stride = <usize>padded << 2;
-  const sums = scratch + rows * stride;
-  const tile = sums + rows * stride;
+  const sums = scratch + most * stride;
+  const tile = sums + most * stride;
   const scores = tile + 2 * TILE_KEYS * stride;
-  const totals = scores + rows * SCORES, tops = totals + (<usize>rows << 2);
-  const tiles = (group * positions + rows - 1) / rows;
+  const totals = scores + most * SCORES, tops = totals + (<usize>most << 2);
   memory.fill(tile, 0, TILE_KEYS * stride);
-  for (let piece = atomic.add<i32>(counter, 1); piece < tiles * kvHeads; piece = atomic.add<i32>(counter, 1)) {
-    const head = piece % kvHeads, first = (tiles - 1 - piece / kvHeads) * rows;
-    const m = min(rows, group * positions - first);
-    gatherQueries(q, qStride, head, group, first, m, size, scale, scratch);
-    memory.fill(sums, 0, m * stride);
-    memory.fill(totals, 0, <usize>m << 2);
-    for (let row = 0; row < m; row++) store<f32>(tops + (<usize>row << 2), -Infinity);
-    const end = past + (first + m - 1) / group + 1;
-    for (let at = firstPosition(past + first / group, window); at < end; at += TILE_KEYS) {
-      const n = min(TILE_KEYS, end - at);
-      // Rows before this one are at positions before the tile; a multiple of four, so as not to split a block.
-      const from = max((at - past) * group - first, 0) & -4;
-      const q0 = scratch + from * stride, sums0 = sums + from * stride, scores0 = scores + from * SCORES;
-      const key = keys + <usize>at * keyBytes, value = values + <usize>at * valueBytes;
-      scoreTile(q0, m - from, keyType, key, keyBytes, head, size, n, tile, scores0, SCORES);
-      for (let row = from; row < m; row++) {
-        const position = past + (first + row) / group;
-        const low = window > 0 ? position - window + 1 - at : 0, high = min(position + 1 - at, n), o = <usize>row << 2;
-        fold(scores + row * SCORES, low, high, tops + o, totals + o, sums + row * stride, padded);
+  let piece = claim(counter), before = 0;
+  for (const last = span + <usize>spans * SPAN_BYTES; span < last; span += SPAN_BYTES) {
+    const positions = load<i32>(span, SPAN_ROWS), past = load<i32>(span, SPAN_PAST);
+    const rows = rowsOfPiece(positions, heads, most), tiles = (group * positions + rows - 1) / rows;
+    const token = <usize>load<i32>(span, SPAN_FIRST), region = <usize>load<i32>(span, SPAN_START);
+    const spanQ = q + token * qStride, spanOut = out + token * outStride;
+    const spanKeys = keys + region * keyBytes, spanValues = values + region * valueBytes;
+    for (; piece - before < tiles * kvHeads; piece = claim(counter)) {
+      const head = (piece - before) % kvHeads, first = (tiles - 1 - (piece - before) / kvHeads) * rows;
+      const m = min(rows, group * positions - first);
+      gatherQueries(spanQ, qStride, head, group, first, m, size, scale, scratch);
+      memory.fill(sums, 0, m * stride);
+      memory.fill(totals, 0, <usize>m << 2);
+      for (let row = 0; row < m; row++) store<f32>(tops + (<usize>row << 2), -Infinity);
+      const end = past + (first + m - 1) / group + 1;
+      for (let at = firstPosition(past + first / group, window); at < end; at += TILE_KEYS) {
+        const n = min(TILE_KEYS, end - at);
+        // Rows before this one are at positions before the tile; a multiple of four, so as not to split a block.
+        const from = max((at - past) * group - first, 0) & -4;
+        const q0 = scratch + from * stride, sums0 = sums + from * stride, scores0 = scores + from * SCORES;
+        const key = spanKeys + <usize>at * keyBytes, value = spanValues + <usize>at * valueBytes;
+        scoreTile(q0, m - from, keyType, key, keyBytes, head, size, n, tile, scores0, SCORES);
+        for (let row = from; row < m; row++) {
+          const position = past + (first + row) / group;
+          const low = window > 0 ? position - window + 1 - at : 0, high = min(position + 1 - at, n), o = <usize>row << 2;
+          fold(scores + row * SCORES, low, high, tops + o, totals + o, sums + row * stride, padded);
+        }
+        addTile(scores0, SCORES, m - from, valueType, value, valueBytes, head, size, n, tile, sums0);
       }
-      addTile(scores0, SCORES, m - from, valueType, value, valueBytes, head, size, n, tile, sums0);
+      scatterResults(sums, totals, head, group, first, m, size, spanOut, outStride);
     }
-    scatterResults(sums, totals, head, group, first, m, size, out, outStride);
+    before += tiles * kvHeads;
   }
 }
 
@@ -182,42 +203,50 @@ function fold(scores: usize, low: i32, high: i32, top: usize, total: usize, sums
 /**
  * All scores of a row, their softmax, then the weighted sum of the values; arguments as in `attention_flash`.
  *
- * @param width room for scores of a row: P rounded up to whole tiles. Scratch: `rows` times queries, sums (padded D
+ * @param width room for scores of a row: P rounded up to whole tiles. Scratch: `most` times queries, sums (padded D
  *   each), scores (`width`) and total; twice a tile of padded D.
  */
 export function attention_eager(
   thread: i32, threads: i32, scratch: usize, counter: usize, q: usize, qStride: usize, out: usize, outStride: usize,
   keys: usize, keyType: i32, keyBytes: usize, values: usize, valueType: i32, valueBytes: usize,
-  positions: i32, past: i32, heads: i32, kvHeads: i32, size: i32, window: i32, rows: i32, scale: f32, width: i32,
+  heads: i32, kvHeads: i32, size: i32, window: i32, scale: f32, most: i32, span: usize, spans: i32, width: i32,
 ): void {
   const group = heads / kvHeads;
   const padded = paddedSize(size), stride = <usize>padded << 2;
-  const sums = scratch + rows * stride;
-  const tile = sums + rows * stride;
+  const sums = scratch + most * stride;
+  const tile = sums + most * stride;
   const scores = tile + 2 * TILE_KEYS * stride, scoreStride = <usize>width << 2;
-  const totals = scores + rows * scoreStride;
-  const tiles = (group * positions + rows - 1) / rows;
+  const totals = scores + most * scoreStride;
   memory.fill(tile, 0, TILE_KEYS * stride);
-  for (let piece = atomic.add<i32>(counter, 1); piece < tiles * kvHeads; piece = atomic.add<i32>(counter, 1)) {
-    const head = piece % kvHeads, first = (tiles - 1 - piece / kvHeads) * rows;
-    const m = min(rows, group * positions - first);
-    gatherQueries(q, qStride, head, group, first, m, size, scale, scratch);
-    const start = firstPosition(past + first / group, window), end = past + (first + m - 1) / group + 1;
-    for (let at = start; at < end; at += TILE_KEYS) {
-      const n = min(TILE_KEYS, end - at), to = scores + (<usize>(at - start) << 2);
-      scoreTile(scratch, m, keyType, keys + <usize>at * keyBytes, keyBytes, head, size, n, tile, to, scoreStride);
+  let piece = claim(counter), before = 0;
+  for (const last = span + <usize>spans * SPAN_BYTES; span < last; span += SPAN_BYTES) {
+    const positions = load<i32>(span, SPAN_ROWS), past = load<i32>(span, SPAN_PAST);
+    const rows = rowsOfPiece(positions, heads, most), tiles = (group * positions + rows - 1) / rows;
+    const token = <usize>load<i32>(span, SPAN_FIRST), region = <usize>load<i32>(span, SPAN_START);
+    const spanQ = q + token * qStride, spanOut = out + token * outStride;
+    const spanKeys = keys + region * keyBytes, spanValues = values + region * valueBytes;
+    for (; piece - before < tiles * kvHeads; piece = claim(counter)) {
+      const head = (piece - before) % kvHeads, first = (tiles - 1 - (piece - before) / kvHeads) * rows;
+      const m = min(rows, group * positions - first);
+      gatherQueries(spanQ, qStride, head, group, first, m, size, scale, scratch);
+      const start = firstPosition(past + first / group, window), end = past + (first + m - 1) / group + 1;
+      for (let at = start; at < end; at += TILE_KEYS) {
+        const n = min(TILE_KEYS, end - at), to = scores + (<usize>(at - start) << 2);
+        scoreTile(scratch, m, keyType, spanKeys + <usize>at * keyBytes, keyBytes, head, size, n, tile, to, scoreStride);
+      }
+      const used = (end - start + TILE_KEYS - 1) & -TILE_KEYS;
+      for (let row = 0; row < m; row++) {
+        const position = past + (first + row) / group, at = scores + row * scoreStride;
+        mask(at, used, window > 0 ? position - window + 1 - start : 0, position + 1 - start);
+        store<f32>(totals + (<usize>row << 2), exponentials(at, used, largest(at, used)));
+      }
+      memory.fill(sums, 0, m * stride);
+      for (let at = start; at < end; at += TILE_KEYS) {
+        const n = min(TILE_KEYS, end - at), from = scores + (<usize>(at - start) << 2);
+        addTile(from, scoreStride, m, valueType, spanValues + <usize>at * valueBytes, valueBytes, head, size, n, tile, sums);
+      }
+      scatterResults(sums, totals, head, group, first, m, size, spanOut, outStride);
     }
-    const used = (end - start + TILE_KEYS - 1) & -TILE_KEYS;
-    for (let row = 0; row < m; row++) {
-      const position = past + (first + row) / group, at = scores + row * scoreStride;
-      mask(at, used, window > 0 ? position - window + 1 - start : 0, position + 1 - start);
-      store<f32>(totals + (<usize>row << 2), exponentials(at, used, largest(at, used)));
-    }
-    memory.fill(sums, 0, m * stride);
-    for (let at = start; at < end; at += TILE_KEYS) {
-      const n = min(TILE_KEYS, end - at), from = scores + (<usize>(at - start) << 2);
-      addTile(from, scoreStride, m, valueType, values + <usize>at * valueBytes, valueBytes, head, size, n, tile, sums);
-    }
-    scatterResults(sums, totals, head, group, first, m, size, out, outStride);
+    before += tiles * kvHeads;
   }
 }

@@ -1,37 +1,50 @@
 /** Writing rows of keys and values to a cache, converted to its type. */
 import { f32ToF16, f32ToF16x4 } from '../../../kernels/half.as';
 import { Q8_BLOCK, Q8_BYTES } from './cache-types.as';
+import { SPAN_BYTES, SPAN_FIRST, SPAN_PAST, SPAN_ROWS, SPAN_START } from './spans-layout.as';
+
+/** Address of the row of a cache at which a span's tokens begin. */
+function targetOf(span: usize, cache: usize, rowBytes: usize): usize {
+  return cache + <usize>(load<i32>(span, SPAN_START) + load<i32>(span, SPAN_PAST)) * rowBytes;
+}
 
 /**
- * Rows of `cols` f32 from `x` (`stride` bytes from row to row) to `dst`, row after row. The threads share the blocks
- * of 32 columns of all rows evenly.
+ * Rows of `cols` f32 from `x` (`stride` bytes from row to row) to their rows of the cache, `rowBytes` each. The threads
+ * share the blocks of 32 columns of all rows of a span evenly.
+ * @param span table of `spans` spans.
  */
 export function cache_store_f32(
   thread: i32, threads: i32, scratch: usize, counter: usize,
-  x: usize, stride: usize, dst: usize, rows: i32, cols: i32,
+  x: usize, stride: usize, cache: usize, rowBytes: usize, cols: i32, span: usize, spans: i32,
 ): void {
   const blocks = (cols + 31) / 32;
-  const all = <i64>rows * blocks;
-  for (let i = (all * thread) / threads, end = (all * (thread + 1)) / threads; i < end; i++) {
-    const row = <usize>(i / blocks);
-    const column = <i32>(i % blocks) * 32;
-    const bytes = <usize>min(cols - column, 32) << 2;
-    memory.copy(dst + ((row * cols + column) << 2), x + row * stride + (<usize>column << 2), bytes);
+  for (; spans > 0; spans--, span += SPAN_BYTES) {
+    const src = x + <usize>load<i32>(span, SPAN_FIRST) * stride, dst = targetOf(span, cache, rowBytes);
+    const all = <i64>load<i32>(span, SPAN_ROWS) * blocks;
+    for (let i = (all * thread) / threads, end = (all * (thread + 1)) / threads; i < end; i++) {
+      const row = <usize>(i / blocks);
+      const column = <i32>(i % blocks) * 32;
+      const bytes = <usize>min(cols - column, 32) << 2;
+      memory.copy(dst + row * rowBytes + (<usize>column << 2), src + row * stride + (<usize>column << 2), bytes);
+    }
   }
 }
 
 /** As `cache_store_f32`, to f16: to nearest, ties to even. */
 export function cache_store_f16(
   thread: i32, threads: i32, scratch: usize, counter: usize,
-  x: usize, stride: usize, dst: usize, rows: i32, cols: i32,
+  x: usize, stride: usize, cache: usize, rowBytes: usize, cols: i32, span: usize, spans: i32,
 ): void {
   const blocks = (cols + 31) / 32;
-  const all = <i64>rows * blocks;
-  for (let i = (all * thread) / threads, end = (all * (thread + 1)) / threads; i < end; i++) {
-    const row = <usize>(i / blocks);
-    const column = <i32>(i % blocks) * 32;
-    const n = min(cols - column, 32);
-    storeHalves(x + row * stride + (<usize>column << 2), dst + ((row * cols + column) << 1), n);
+  for (; spans > 0; spans--, span += SPAN_BYTES) {
+    const src = x + <usize>load<i32>(span, SPAN_FIRST) * stride, dst = targetOf(span, cache, rowBytes);
+    const all = <i64>load<i32>(span, SPAN_ROWS) * blocks;
+    for (let i = (all * thread) / threads, end = (all * (thread + 1)) / threads; i < end; i++) {
+      const row = <usize>(i / blocks);
+      const column = <i32>(i % blocks) * 32;
+      const n = min(cols - column, 32);
+      storeHalves(src + row * stride + (<usize>column << 2), dst + row * rowBytes + (<usize>column << 1), n);
+    }
   }
 }
 
@@ -46,13 +59,15 @@ function storeHalves(src: usize, dst: usize, n: i32): void {
 /** As `cache_store_f32`, to q8_0; `cols` is a multiple of 32. */
 export function cache_store_q8_0(
   thread: i32, threads: i32, scratch: usize, counter: usize,
-  x: usize, stride: usize, dst: usize, rows: i32, cols: i32,
+  x: usize, stride: usize, cache: usize, rowBytes: usize, cols: i32, span: usize, spans: i32,
 ): void {
   const blocks = cols / Q8_BLOCK;
-  const all = <i64>rows * blocks;
-  for (let i = (all * thread) / threads, end = (all * (thread + 1)) / threads; i < end; i++) {
-    const src = x + <usize>(i / blocks) * stride + <usize>(i % blocks) * 128;
-    storeBlock(src, dst + <usize>i * Q8_BYTES);
+  for (; spans > 0; spans--, span += SPAN_BYTES) {
+    const src = x + <usize>load<i32>(span, SPAN_FIRST) * stride, dst = targetOf(span, cache, rowBytes);
+    const all = <i64>load<i32>(span, SPAN_ROWS) * blocks;
+    for (let i = (all * thread) / threads, end = (all * (thread + 1)) / threads; i < end; i++) {
+      storeBlock(src + <usize>(i / blocks) * stride + <usize>(i % blocks) * 128, dst + <usize>i * Q8_BYTES);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-/** Lowering of `cache_store`: one kernel a cache type. */
-import { type CacheType, cacheRowBytes } from '../../../graph/index.ts';
+/** Lowering of `cache_store`: one kernel a cache type, for all spans together. */
+import { type CacheType, cacheRowBytes, spansOf } from '../../../graph/index.ts';
 import type { Lower } from '../lower.ts';
 
 const KERNELS = {
@@ -10,6 +10,7 @@ const KERNELS = {
 
 export const lowerCacheStore: Lower<'cache_store'> = ({ x, cache }, context) => {
   const { address, stride } = context.place(x);
-  const target = context.state(cache) + context.dims.past * cacheRowBytes(cache);
-  return [{ kernel: KERNELS[cache.type], args: [address, stride, target, context.dims.T, cache.cols] }];
+  const spans = [context.spans(), spansOf(context.dims).length];
+  const target = [context.state(cache), cacheRowBytes(cache), cache.cols];
+  return [{ kernel: KERNELS[cache.type], args: [address, stride, ...target, ...spans] }];
 };

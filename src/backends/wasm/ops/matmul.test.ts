@@ -63,6 +63,7 @@ function run({ format, weights, rows, cols, x, xStride, xColumn, threads = 1 }: 
         : { address: xAt + 4 * xColumn, stride: 4 * xStride },
     weight: () => ({ address: wAt, format }),
     state: () => 0,
+    spans: () => 0,
     temporary: alloc,
     has: () => false,
     slot: () => 1,

@@ -1,21 +1,33 @@
 /** Makes the files of an embedded model: converted, quantized, with an importance matrix where a type needs one. */
 import { rmSync } from 'node:fs';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type ConvertType, planConversion } from '../convert/index.ts';
+import { wasmBackend } from '../backends/index.ts';
+import { type ConvertType, planConversion, writeConversion } from '../convert/index.ts';
 import { BitmillError, type Executor, type Progress } from '../core/index.ts';
-import type { GgufFile } from '../gguf/index.ts';
+import { Engine } from '../generate/index.ts';
+import { type GgufFile, trainedContext } from '../gguf/index.ts';
 import { openCheckpoint } from '../hf/index.ts';
-import type { ImportanceMatrix } from '../imatrix/index.ts';
-import { type EmbeddedName, exists, fileIdentity, folderFiles, openGguf } from '../platform/index.ts';
+import {
+  chunksOf,
+  collectImportance,
+  emptyState,
+  type ImportanceMatrix,
+  ImportanceSum,
+  readImportanceMatrix,
+  writeImportanceMatrix,
+} from '../imatrix/index.ts';
 import { type FileTypeName, planQuantization, RECIPE_SETS } from '../quantize/index.ts';
-import { convertCheckpoint } from './converting.ts';
-import { withEngine } from './engine.ts';
-import { trainedContext } from './gguf.ts';
-import { readImportanceFile } from './imatrix-files.ts';
-import { measureImportance } from './importance.ts';
+import { tokenizerOf } from '../text/index.ts';
+import { folderFiles } from './checkpoint.ts';
+import type { EmbeddedName } from './embedded.ts';
+import { spawnEngineThread } from './engine-threads.ts';
+import { exists, openFile, writeAtomically } from './files.ts';
+import { openGguf } from './gguf.ts';
 import { quantizeInto } from './quantizing.ts';
 import { VERSION } from './version.ts';
+import { availableThreads } from './workers.ts';
+import { fileIdentity } from './workspace.ts';
 
 /** File types that are only converted. */
 const FLOATS: Partial<Record<FileTypeName, ConvertType>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
@@ -92,7 +104,10 @@ export class EmbeddedMaker {
     try {
       const plan = await planConversion(checkpoint, { dtype, name: this.#model.name, warn: progress.warn });
       const output = path.join(work, `${this.#model.name}-${dtype.toUpperCase()}.gguf`);
-      await convertCheckpoint(files, checkpoint, plan, output, { executor, progress, allowNonFinite: false });
+      const settings = { executor, progress, allowNonFinite: false };
+      await writeAtomically(output, async (sink) => {
+        await writeConversion(checkpoint, plan, sink, settings);
+      });
     } finally {
       await checkpoint.close();
     }
@@ -113,7 +128,7 @@ export class EmbeddedMaker {
       } catch (error) {
         // The plan alone knows which types are garbage without a matrix.
         if (!(error instanceof BitmillError)) throw error;
-        planned = plan(await readImportanceFile(await this.#importance()));
+        planned = plan(await readImportance(await this.#importance()));
       }
       await quantizeInto(work, planned, {
         ...{ executor: this.#executor, progress: this.#progress, memory: MEMORY },
@@ -129,23 +144,62 @@ export class EmbeddedMaker {
     const model = await this.file(ORIGINAL);
     const text = path.join(this.#model.folder, CALIBRATION);
     return this.#cached(name, async (work) => {
-      const flags = { model, backend: 'wasm', attention: 'flash', cacheType: 'f32' };
-      const needs = (file: GgufFile) => ({
-        contextSize: Math.min(CHUNK_TOKENS, trainedContext(file) ?? CHUNK_TOKENS),
-      });
-      await withEngine(flags, needs, (engine) =>
-        measureImportance(
-          engine,
-          {
-            texts: { file: [text], chat: [], tokens: [] },
-            ...{ parseSpecial: true, output: path.join(work, name), form: 'gguf' },
-            ...{ chunkSize: engine.contextSize, limit: MOST_CHUNKS, skip: 0, saveEvery: 0 },
-            ...{ processOutput: false, perplexity: false, restart: true, quiet: true },
-            progress: this.#progress,
-          },
-          [],
-        ),
-      );
+      const file = await openGguf(model);
+      try {
+        const matrix = await measureImportance(file, text, path.join(work, name), this.#progress);
+        const bytes = writeImportanceMatrix(matrix, matrix.form);
+        await writeAtomically(matrix.name, (sink) => sink.write(0, bytes));
+      } finally {
+        await file.close();
+      }
     });
   }
+}
+
+async function readImportance(file: string): Promise<ImportanceMatrix> {
+  const source = await openFile(file);
+  try {
+    return await readImportanceMatrix(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** @param output names the matrix. */
+async function measureImportance(
+  file: GgufFile,
+  text: string,
+  output: string,
+  progress: Progress,
+): Promise<ImportanceMatrix> {
+  const tokenizer = tokenizerOf(file);
+  const tokens = tokenizer.encode(await readFile(text, 'utf8'), { special: true, bos: true });
+  const size = Math.min(CHUNK_TOKENS, trainedContext(file) ?? CHUNK_TOKENS);
+  const bos = tokenizer.addBos ? tokenizer.bos : undefined;
+  const dataset = path.basename(text);
+  const chunks = chunksOf({ name: dataset, tokens, weight: 1 }, { size, bos, skip: 0, limit: MOST_CHUNKS });
+  const groups = [{ weight: 1, chunks }];
+  const state = emptyState(groups);
+  // Without relaxed SIMD: the file must be the same on every machine.
+  const backend = await wasmBackend({
+    threads: availableThreads(),
+    spawn: spawnEngineThread,
+    relaxed: false,
+  });
+  try {
+    const engine = await Engine.open(file, { backend, contextSize: size, cacheType: 'f32' });
+    progress.start('importance', chunks.length * size, 'tokens');
+    const options = { chunkSize: size, processOutput: false, perplexity: false };
+    await collectImportance(engine, groups, { ...options, progress: progress.update }, state);
+    engine.close();
+  } finally {
+    progress.stop();
+    await backend.close();
+  }
+  const sum = new ImportanceSum();
+  for (const [name, { sums, count }] of state.totals[0]) {
+    if (count > 0) sum.add(file.name, name, { sums, counts: [count] });
+  }
+  sum.saw([dataset], state.chunksDone, size);
+  return sum.finish(output, 'gguf');
 }

@@ -1,0 +1,198 @@
+/** One request for text, from its start to its end: its events, what it used, and what is reported of it. */
+import type { RequestOptions } from '../../generate/index.ts';
+import type { ServerContext } from '../env.ts';
+import { ApiError, apiError } from '../errors.ts';
+import type { Usage } from '../schemas/common.ts';
+import type { ServedModel } from '../settings.ts';
+import { type AppState, clientOf, requestSignal } from '../state.ts';
+import { type EventStreamOptions, eventStream } from '../stream.ts';
+import { type Choice, type ChoiceEvent, choiceEvents } from './choices.ts';
+import type { constraintOf } from './grammars.ts';
+import { seedOf } from './options.ts';
+
+/** Milliseconds that the head of a stream waits for a first token or an error, which then still has its status. */
+const HEAD_MS = 1000;
+const KEEP_ALIVE_MS = 10_000;
+
+/** What is asked of a model. */
+export interface Job {
+  readonly model: ServedModel;
+  readonly prompts: readonly Int32Array[];
+  /** Answers to each prompt. */
+  readonly each: number;
+  readonly options: Omit<RequestOptions, 'seed' | 'constraint'>;
+  readonly seed: number | null | undefined;
+  /** A new constraint for every answer. */
+  readonly constraint?: () => ReturnType<typeof constraintOf>;
+  readonly user: string | null | undefined;
+  readonly stream: boolean;
+}
+
+export class Run {
+  readonly model: ServedModel;
+  readonly abort = new AbortController();
+  readonly signal: AbortSignal;
+  readonly #job: Job;
+  readonly #state: AppState;
+  readonly #c: ServerContext;
+  readonly #started = performance.now();
+  readonly #used = { prompt: 0, cached: 0, completion: 0 };
+  readonly #texts: string[] = [];
+  readonly #events: AsyncGenerator<ChoiceEvent, void>;
+  readonly #first: Promise<IteratorResult<ChoiceEvent, void>>;
+  #begun = () => {};
+  #progress = 'waiting';
+  #firstToken: number | undefined;
+  #reported = false;
+
+  constructor(state: AppState, c: ServerContext, job: Job) {
+    this.#state = state;
+    this.#c = c;
+    this.#job = job;
+    this.model = job.model;
+    this.signal = AbortSignal.any([requestSignal(c), this.abort.signal]);
+    this.#used.prompt = job.prompts.reduce((sum, ids) => sum + ids.length, 0);
+    this.#events = choiceEvents(job.model.service, this.#choices(), this.signal);
+    this.#first = this.#events.next();
+    this.#first.catch(() => {});
+  }
+
+  get usage(): Usage {
+    const { prompt, cached, completion } = this.#used;
+    return {
+      prompt_tokens: prompt,
+      completion_tokens: completion,
+      total_tokens: prompt + completion,
+      prompt_tokens_details: { cached_tokens: cached },
+    };
+  }
+
+  /** All events; reports how it went. @throws as `choiceEvents`. */
+  async *events(): AsyncGenerator<ChoiceEvent, void> {
+    let outcome = 'aborted';
+    try {
+      for (let next = await this.#first; !next.done; next = await this.#events.next()) {
+        this.#count(next.value);
+        if ('end' in next.value && outcome === 'aborted') outcome = next.value.end.reason;
+        yield next.value;
+      }
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    } finally {
+      await this.#events.return();
+      this.#report(outcome);
+    }
+  }
+
+  /** Frames as the answer to the request. @throws what goes wrong before the first of them. */
+  async respond(frames: AsyncGenerator<string, void>): Promise<Response> {
+    try {
+      await this.#head();
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+    const { settings, extras } = this.#state;
+    const options: EventStreamOptions = {
+      abort: this.abort,
+      keepAliveMs: extras.keepAliveMs ?? KEEP_ALIVE_MS,
+      idleMs: 1000 * settings.idleSeconds,
+      comment: () => this.#progress,
+      onError: (error) => this.failed(error),
+    };
+    return eventStream(frames, options);
+  }
+
+  /** Reports a failure, once. */
+  failed(error: unknown): void {
+    const told = apiError(error);
+    if (told.isFault && !this.#reported) this.#state.extras.onFault?.(error, this.#c);
+    this.#report(told.code ?? told.type);
+  }
+
+  /** Waits until an answer has begun or failed, but not for ever: a stream's reader wants to know that it is heard. */
+  async #head(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const begun = new Promise<void>((resolve) => {
+      this.#begun = resolve;
+      timer = setTimeout(resolve, HEAD_MS);
+    });
+    try {
+      await Promise.race([this.#first, begun]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #choices(): Choice[] {
+    const { prompts, each, options, seed, constraint, user } = this.#job;
+    const client = clientOf(this.#c, user);
+    const onPrompt = (done: number, total: number) => {
+      this.#progress = `prompt ${done} of ${total}`;
+      this.#begun();
+    };
+    return prompts.flatMap((ids, prompt) =>
+      Array.from({ length: each }, (_, i) => ({
+        ids,
+        options: {
+          ...options,
+          client,
+          onPrompt,
+          seed: seedOf(seed, prompt * each + i),
+          ...(constraint ? { constraint: constraint() } : {}),
+        },
+      })),
+    );
+  }
+
+  #count(event: ChoiceEvent): void {
+    if (this.#state.settings.logPrompts) this.#texts.push('end' in event ? event.end.text : event.token.text);
+    if ('end' in event) {
+      if (event.index % this.#job.each === 0) this.#used.cached += event.end.reusedTokens;
+    } else {
+      this.#firstToken ??= performance.now();
+      this.#used.completion++;
+    }
+  }
+
+  #report(outcome: string): void {
+    if (this.#reported) return;
+    this.#reported = true;
+    const { model, prompts, stream } = this.#job;
+    const { prompt, cached, completion } = this.#used;
+    const first = this.#firstToken;
+    this.#state.extras.onAnswer?.(
+      {
+        model: model.id,
+        route: this.#c.req.path,
+        stream,
+        promptTokens: prompt,
+        cachedTokens: cached,
+        completionTokens: completion,
+        outcome,
+        ...(first === undefined ? {} : { firstTokenMs: first - this.#started }),
+        totalMs: performance.now() - this.#started,
+        ...(this.#state.settings.logPrompts ? this.#said(prompts) : {}),
+      },
+      this.#c,
+    );
+  }
+
+  #said(prompts: readonly Int32Array[]): { prompt: string; text: string } {
+    const { tokenizer } = this.model.service;
+    const prompt = prompts.map((ids) => tokenizer.decode(ids, { special: true })).join('\n');
+    return { prompt, text: this.#texts.join('') };
+  }
+}
+
+/** A prompt has a token at least, and fits. @throws 400 */
+export function checkLength(param: string, ids: Int32Array, contextSize: number): Int32Array {
+  if (ids.length === 0) throw new ApiError(400, `${param}: has no token`, { param });
+  if (ids.length <= contextSize) return ids;
+  throw new ApiError(
+    400,
+    `${param}: the prompt has ${ids.length} tokens; the context of this model holds ${contextSize}`,
+    { param, code: 'context_length_exceeded' },
+  );
+}

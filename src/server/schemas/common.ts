@@ -1,0 +1,102 @@
+/** Pieces that several requests and responses share. */
+import { z } from '@hono/zod-openapi';
+import { OVERFLOW_POLICIES } from '../../generate/index.ts';
+
+/** Stop strings of one request at most, and characters of one; OpenAI's API has four. */
+const MAX_STOPS = 16;
+const MAX_STOP_LENGTH = 1000;
+/** Entries of `logit_bias` at most. */
+const MAX_BIASES = 1024;
+/** Alternatives that are told of each token at most. */
+export const MAX_TOP_LOGPROBS = 20;
+
+export const errorSchema = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.string().nullable(),
+    }),
+  })
+  .openapi('Error');
+
+export const usageSchema = z
+  .object({
+    prompt_tokens: z.int(),
+    completion_tokens: z.int(),
+    total_tokens: z.int(),
+    prompt_tokens_details: z.object({
+      cached_tokens: z.int().openapi({ description: 'Tokens of the prompt that were held already.' }),
+    }),
+  })
+  .openapi('Usage');
+export type Usage = z.output<typeof usageSchema>;
+
+export const modelField = z.string().optional().openapi({
+  description: 'Id of the model; may be left out where only one is served.',
+});
+
+const stop = z.string().max(MAX_STOP_LENGTH);
+
+/** How tokens are chosen. Defaults are OpenAI's; those under "beyond OpenAI's API" are off by default. */
+export const samplingFields = {
+  temperature: z
+    .number()
+    .min(0)
+    .max(100)
+    .nullish()
+    .openapi({ description: '0: always the likeliest. Default 1.' }),
+  top_p: z.number().gt(0).max(1).nullish().openapi({ description: 'Default 1: all tokens.' }),
+  presence_penalty: z.number().min(-100).max(100).nullish(),
+  frequency_penalty: z.number().min(-100).max(100).nullish(),
+  logit_bias: z
+    .record(z.string().regex(/^\d{1,9}$/, 'not the id of a token'), z.number().min(-100).max(100))
+    .refine((biases) => Object.keys(biases).length <= MAX_BIASES, `more than ${MAX_BIASES} entries`)
+    .nullish()
+    .openapi({ description: 'Added to the logits of tokens, by id.' }),
+  seed: z.int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).nullish(),
+  stop: z
+    .union([stop, z.array(stop).max(MAX_STOPS)])
+    .nullish()
+    .openapi({ description: `Texts that end the answer, ${MAX_STOPS} at most; they are left out.` }),
+  top_k: z.int().min(0).nullish().openapi({ description: "Beyond OpenAI's API. 0: all." }),
+  min_p: z.number().min(0).max(1).nullish().openapi({ description: "Beyond OpenAI's API." }),
+  typical_p: z.number().gt(0).max(1).nullish().openapi({ description: "Beyond OpenAI's API." }),
+  repetition_penalty: z
+    .number()
+    .gt(0)
+    .max(100)
+    .nullish()
+    .openapi({ description: "Beyond OpenAI's API. 1: none." }),
+} as const;
+
+/** What requests for text share beside sampling. */
+export const answerFields = {
+  model: modelField,
+  ...samplingFields,
+  n: z.int().min(1).nullish().openapi({ description: 'Answers. Default 1.' }),
+  stream: z.boolean().nullish(),
+  stream_options: z
+    .object({ include_usage: z.boolean().nullish() })
+    .nullish()
+    .openapi({ description: 'With `include_usage` a last chunk tells the usage.' }),
+  user: z.string().max(512).nullish().openapi({
+    description: 'For whom: requests of different users take turns in the queue.',
+  }),
+  grammar: z.string().nullish().openapi({
+    description: "Beyond OpenAI's API. A grammar in GBNF that the answer follows.",
+  }),
+} as const;
+
+export const overflowField = z
+  .enum(OVERFLOW_POLICIES)
+  .nullish()
+  .openapi({
+    description:
+      "Beyond OpenAI's API. A chat that is longer than the context is an `error` (default), or loses its oldest turns " +
+      '(`shift`) or the beginning of its longest message (`truncate`).',
+  });
+
+export type SamplingRequest = z.output<z.ZodObject<typeof samplingFields>>;
+export type AnswerRequest = z.output<z.ZodObject<typeof answerFields>>;
