@@ -68,7 +68,7 @@ describe.skipIf(missing)('talking', () => {
       messages: [{ role: 'user', content: 'Why is the sky blue?' }],
     });
     expect(await page.title()).toBe('Why is the sky blue? · bitmill');
-    expect(await page.locator('[aria-live="polite"]').innerText()).toBe('The sky scatters **blue** light.');
+    expect(await page.locator('[aria-live="polite"]').innerText()).toBe('The sky scatters blue light.');
   });
 
   test.each(['key', 'button'])(
@@ -228,6 +228,17 @@ describe.skipIf(missing)('keeping', () => {
     await page.getByText('1 conversation imported.').waitFor();
     await page.locator('.conversation-title').click();
     expect(await answers(page)).toEqual(['Good day']);
+  });
+
+  test('a second tab sees what the first one keeps', async () => {
+    const { page, api } = await open();
+    const second = await page.context().newPage();
+    await second.goto(api.url);
+    await second.getByText('Conversations will stand here.').waitFor();
+    await send(page, 'From the first');
+    await expect
+      .poll(() => second.locator('.conversation-title').allInnerTexts())
+      .toEqual(['From the first']);
   });
 
   test('the back button goes to the conversation before', async () => {
