@@ -5,9 +5,13 @@
 import type { Candidates } from './candidates.ts';
 import type { SamplingOptions } from './options.ts';
 
-type Filter = (candidates: Candidates, options: SamplingOptions) => void;
+/** @param random a number from 0 to below 1, another one each time. */
+type Filter = (candidates: Candidates, options: SamplingOptions, random: () => number) => void;
 
-/** Locally typical sampling (Meister et al. 2022): near to the expected surprise first, until the share is reached. */
+/**
+ * Locally typical sampling (Meister et al. 2022): near to the expected surprise first, until the share is reached. Of
+ * tokens that are equally near, all or none, as in transformers.
+ */
 function keepTypical(candidates: Candidates, share: number): void {
   const all = candidates.ids();
   const total = candidates.total();
@@ -25,10 +29,26 @@ function keepTypical(candidates: Candidates, share: number): void {
   while (count < order.length && (count === 0 || sum < share * total)) {
     sum += candidates.weight(all[order[count++]]);
   }
+  while (count < order.length && distance[order[count]] === distance[order[count - 1]]) count++;
   candidates.keepOnly(order.subarray(0, count).map((at) => all[at]));
 }
 
+/** XTC, exclude top choices (p-e-w, text-generation-webui #6335): of the likely tokens only the least likely stays. */
+function excludeTop(candidates: Candidates, threshold: number): void {
+  const ids = candidates.ids();
+  const enough = threshold * candidates.total();
+  const likely = ids.filter((id) => candidates.weight(id) >= enough);
+  if (likely.length < 2) return;
+  const last = likely.reduce((least, id) => (candidates.weight(id) <= candidates.weight(least) ? id : least));
+  candidates.keepOnly(ids.filter((id) => id === last || candidates.weight(id) < enough));
+}
+
 export const FILTERS: readonly Filter[] = [
+  (candidates, { topNSigma }) => {
+    if (topNSigma <= 0) return;
+    const least = Math.exp(-topNSigma * candidates.deviation());
+    candidates.keepWhile((weight) => weight >= least);
+  },
   (candidates, { topK }) => {
     if (topK > 0 && topK < candidates.size) candidates.keepTop(topK);
   },
@@ -42,5 +62,8 @@ export const FILTERS: readonly Filter[] = [
   },
   (candidates, { typicalP }) => {
     if (typicalP < 1) keepTypical(candidates, typicalP);
+  },
+  (candidates, { xtcProbability, xtcThreshold }, random) => {
+    if (xtcProbability > 0 && random() < xtcProbability) excludeTop(candidates, xtcThreshold);
   },
 ];
