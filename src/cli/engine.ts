@@ -48,7 +48,7 @@ export function addEngineOptions(
   model: keyof typeof MODELS = 'required',
 ): Command {
   const { flags, text, mandatory } = MODELS[model];
-  const help = `GGUF file, any one of its shards, an address, or phi3-tiny${text}`;
+  const help = `GGUF file (any shard), address, owner/name[:type] of a hub, or phi3-tiny${text}`;
   return command
     .addOption(new Option(flags, help).makeOptionMandatory(mandatory))
     .option('-t, --threads <n>', 'worker threads (default: all cores)')

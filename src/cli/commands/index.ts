@@ -12,10 +12,12 @@ import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
+import { defineList } from './list.ts';
 import { defineMake } from './make.ts';
 import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
+import { defineRm } from './rm.ts';
 import { defineRun } from './run.ts';
 import { defineServe } from './serve.ts';
 import { defineMerge, defineSplit } from './split.ts';
@@ -30,6 +32,8 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineCard,
   defineUpload,
   definePull,
+  defineList,
+  defineRm,
   defineConvert,
   defineImatrix,
   defineQuantize,
