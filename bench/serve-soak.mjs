@@ -93,9 +93,9 @@ async function chunkedFlood({ port }) {
     answered = true;
   });
   for (let i = 0; i < 200 && !answered && !socket.destroyed; i++) {
-    const drained = new Promise((done) => socket.once('drain', done));
-    if (!socket.write(chunk)) await Promise.race([drained, answer, end]);
-    else await sleep(0);
+    const room = socket.write(chunk);
+    const drained = room ? sleep(0) : new Promise((done) => socket.once('drain', done));
+    await Promise.race([drained, answer, end]);
   }
   return statusOf(await end);
 }
@@ -223,7 +223,14 @@ function slope(points) {
  * @param options `model`, `requests`, `workers` at once, `tokens` of an answer, `args` of the server.
  * @returns counts by kind and outcome, samples of the memory [requests done, MiB], what was not as expected.
  */
-export async function soak({ model, requests, workers, tokens, args = [], tell = () => {} }) {
+export async function soak({
+  model,
+  requests,
+  workers,
+  tokens,
+  args = /** @type {string[]} */ ([]),
+  tell = () => {},
+}) {
   const server = await startServer(['-m', model, ...args]);
   const texts = new Map();
   for (const question of QUESTIONS) {
@@ -257,6 +264,12 @@ export async function soak({ model, requests, workers, tokens, args = [], tell =
   const after = await settled(server);
   const code = await server.stop();
   const half = samples.filter((one) => one.done >= requests / 2);
+  const quarters = [0, 1, 2, 3].map((i) => {
+    const part = samples.filter(
+      (one) => one.done > (i * requests) / 4 && one.done <= ((i + 1) * requests) / 4,
+    );
+    return { rss: Math.max(...part.map((one) => one.rss)), heap: Math.min(...part.map((one) => one.heap)) };
+  });
   const unexpected = Object.entries(counts).flatMap(([kind, outcomes]) =>
     Object.entries(outcomes)
       .filter(([outcome]) => outcome !== String(KINDS[kind].expected))
@@ -268,6 +281,8 @@ export async function soak({ model, requests, workers, tokens, args = [], tell =
     counts,
     unexpected,
     samples,
+    /** Most resident memory and least heap of each quarter, MiB: a heap that is collected now and then is known by its lows. */
+    quarters,
     /** MiB a thousand requests, over the second half. */
     slope: {
       rss: 1000 * slope(half.map((one) => [one.done, one.rss])),

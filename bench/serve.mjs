@@ -69,7 +69,7 @@ async function load() {
     args,
     tell: (done, { rss, heap }) => console.error(`${done} requests: ${mib(rss)} resident, ${mib(heap)} heap`),
   });
-  const { requests, seconds, counts, unexpected, samples, slope, after, code } = result;
+  const { requests, seconds, counts, unexpected, samples, quarters, slope, after, code } = result;
   console.log(`${path.basename(model)}: ${requests} requests in ${seconds.toFixed(0)} s`);
   for (const [kind, outcomes] of Object.entries(counts)) {
     const told = Object.entries(outcomes).map(([outcome, count]) => `${count} × ${outcome}`);
@@ -85,6 +85,10 @@ async function load() {
       `${name.padEnd(7)} ${String(done).padStart(6)} requests: ${mib(rss)} resident, ${mib(heap)} heap`,
     );
   }
+  const row = (of) => quarters.map((quarter) => of(quarter).toFixed(1)).join(', ');
+  console.log(
+    `by quarter: most resident ${row(({ rss }) => rss)}; least heap ${row(({ heap }) => heap)} MiB`,
+  );
   console.log(
     `second half: resident ${slope.rss.toFixed(2)}, heap ${slope.heap.toFixed(2)} MiB a thousand requests`,
   );
