@@ -59,6 +59,7 @@ export function request(port, { method = 'GET', path: target = '/', headers = {}
           onData?.(piece, response);
         });
         response.on('error', () => resolve({ status: 0, body: text }));
+        response.on('close', () => resolve({ status: 0, body: text }));
         response.on('end', () => resolve({ status: response.statusCode, body: text }));
       },
     );
@@ -81,7 +82,7 @@ export async function chat(port, model, content, { onText, ...more } = {}) {
       ...more,
       ...(more.stream ? { stream_options: { include_usage: true } } : {}),
     }),
-    onData: onText && ((piece) => onText(piece.split('"content":"').length - 1)),
+    onData: onText && ((piece, response) => onText(piece.split('"content":"').length - 1, response)),
   });
   if (status !== 200) return { status, text: '', tokens: 0, whole: false };
   if (!more.stream) {

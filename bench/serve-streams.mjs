@@ -24,35 +24,24 @@ function prompt(number) {
 }
 
 /**
- * Streams that go on for a time; one that ends begins again.
+ * Streams that go on for a time; one that ends begins again, and all leave when the time is over.
  * @returns tokens of each stream, and tokens a second of all.
  */
 async function timed({ port, model }, streams, seconds, from) {
   const end = performance.now() + 1000 * seconds;
   const tokens = new Array(streams).fill(0);
-  const start = performance.now();
   let next = from;
   const one = async (stream) => {
+    const onText = (count, response) => {
+      if (performance.now() < end) tokens[stream] += count;
+      else response.destroy();
+    };
     while (performance.now() < end) {
-      const leave = new AbortController();
-      let left = false;
-      const answer = chat(port, model, prompt(next++), {
-        stream: true,
-        max_tokens: 400,
-        onText: (count) => {
-          if (performance.now() < end) tokens[stream] += count;
-          else left = true;
-        },
-      });
-      await answer;
-      if (left) leave.abort();
+      await chat(port, model, prompt(next++), { stream: true, max_tokens: 400, onText });
     }
   };
   await Promise.all(tokens.map((_, stream) => one(stream)));
-  return {
-    tokens,
-    rate: tokens.reduce((a, b) => a + b, 0) / Math.min(seconds, (performance.now() - start) / 1000),
-  };
+  return { tokens, rate: tokens.reduce((a, b) => a + b, 0) / seconds };
 }
 
 /** The same answers at once and one after the other. */
