@@ -10,7 +10,9 @@ const extractor = await pipeline('feature-extraction', process.argv[2] ?? 'phi3-
 
 const question = 'What is the capital of Italy?';
 const texts = ['The sun is very hot.', 'Paris is the capital of France.', 'A boy named Tim had a dog.'];
-const [asked, ...vectors] = (await extractor([question, ...texts], { pooling: 'mean', normalize: true })).tolist();
+const [asked, ...vectors] = (
+  await extractor([question, ...texts], { pooling: 'mean', normalize: true })
+).tolist();
 
 const ranked = texts
   .map((text, i) => ({ text, cosine: vectors[i].reduce((sum, value, k) => sum + value * asked[k], 0) }))

@@ -30,7 +30,21 @@ afterAll(() => void server?.kill('SIGKILL'));
 
 /** The address that a fresh server says it listens on. */
 async function serve(): Promise<string> {
-  const args = [BIN, 'serve', '-m', 'phi3-tiny', '--port', '0', '--json', '-t', '1', '-c', '512', '--slots', '2'];
+  const args = [
+    BIN,
+    'serve',
+    '-m',
+    'phi3-tiny',
+    '--port',
+    '0',
+    '--json',
+    '-t',
+    '1',
+    '-c',
+    '512',
+    '--slots',
+    '2',
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   server = child;
   let said = '';

@@ -19,6 +19,7 @@ import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
 import { defineRm } from './rm.ts';
 import { defineRun } from './run.ts';
+import { defineServe } from './serve.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
 import { defineUpload } from './upload.ts';
@@ -41,6 +42,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineExam,
   defineChat,
   defineRun,
+  defineServe,
   defineInspect,
   defineCompare,
   defineHash,
