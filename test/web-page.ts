@@ -76,7 +76,7 @@ export async function openPart(options: PartOptions): Promise<PartPage> {
   const files = await bundle(options.entry);
   const styles = [...files.keys()].filter((name) => name.endsWith('.css'));
   const links = styles.map((name) => `<link rel="stylesheet" href=".${name}">`).join('');
-  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>part</title>${links}<main id="app"></main><script type="module" src="./page.js"></script></html>`;
+  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>part</title>${links}<div id="app"></div><script type="module" src="./page.js"></script></html>`;
   files.set('/', Buffer.from(html)).set('/favicon.ico', Buffer.alloc(0));
   for (const [name, bytes] of Object.entries(options.files ?? {})) files.set(name, Buffer.from(bytes));
   const server = http.createServer((request, response) => {

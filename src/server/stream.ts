@@ -22,7 +22,7 @@ export function frame(data: unknown): string {
 }
 
 /** Clients look for `error` in the data; the name of the event is for those that look there. */
-function errorFrame(error: unknown): string {
+export function errorFrame(error: unknown): string {
   return `event: error\n${frame(apiError(error).body())}`;
 }
 

@@ -5,6 +5,7 @@
  */
 import type { ComponentType } from 'preact';
 import type { Message, Provider } from './provider.ts';
+import { filesExtension } from './retrieval/index.ts';
 import type { Notes, Turn } from './state/tree.ts';
 
 /** What is about to be asked. */
@@ -63,7 +64,7 @@ export interface Extension {
 export const isRefusal = (value: object): value is Refusal => 'refused' in value;
 
 /** All of them; a line each. */
-export const EXTENSIONS: readonly Extension[] = [];
+export const EXTENSIONS: readonly Extension[] = [filesExtension()];
 
 /** @param extensions in their order. */
 export async function beforeSend(

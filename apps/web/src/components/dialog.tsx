@@ -14,9 +14,11 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   const id = useId();
   useEffect(() => {
     const before = document.activeElement;
-    dialog.current?.showModal();
+    const shown = dialog.current;
+    shown?.showModal();
     return () => {
-      if (before instanceof HTMLElement) before.focus();
+      // Closing gives the focus back by itself; being taken off the page does not.
+      if (shown?.open && before instanceof HTMLElement) before.focus();
     };
   }, []);
   return (

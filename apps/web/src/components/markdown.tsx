@@ -10,7 +10,7 @@ import { useApp } from '../state/app.ts';
 
 export function Markdown({ text, growing = false }: { readonly text: string; readonly growing?: boolean }) {
   const cutter = useMemo(() => new BlockCutter(), []);
-  const blocks = growing ? cutter.grow(text) : cutter.whole(text);
+  const blocks = useMemo(() => (growing ? cutter.grow(text) : cutter.whole(text)), [text, growing]);
   const { announcement } = useApp();
   const onClick = (event: MouseEvent) => {
     const button = event.target instanceof Element ? event.target.closest('button.copy-code') : null;

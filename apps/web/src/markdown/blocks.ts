@@ -1,7 +1,7 @@
 /**
  * Cuts markdown into its top blocks (paragraphs, lists, code, tables…). While a text grows, all but its last blocks are
- * settled: text that is appended can change the last block, or melt it into the one before, and nothing above. So a
- * growing text costs the parsing of its end, not of all.
+ * settled: text that is appended can change the last block, or melt it into the one before (a list goes on after an
+ * empty line), and nothing above. So a growing text costs the parsing of its end, not of all.
  */
 import { Lexer, type Token } from 'marked';
 
@@ -22,19 +22,25 @@ function lex(text: string): Token[] {
   return new Lexer({ gfm: true }).blockTokens(text, []);
 }
 
+const withPlainLineEnds = (text: string): string => text.replace(/\r\n?/g, '\n');
+
 /** @param text from the beginning of a block. */
 function cut(text: string): Cut {
   const blocks: string[] = [];
-  const ends: number[] = [];
+  /** Where a block ends in the text, and whether an empty line follows: without one, what comes may reach back. */
+  const ends: { readonly at: number; closed: boolean }[] = [];
   let at = 0;
-  for (const token of lex(text)) {
-    at += token.raw.length;
-    if (token.type === 'space' || token.type === 'def') continue;
-    blocks.push(token.raw);
-    ends.push(at);
+  for (const { type, raw } of lex(text)) {
+    at += raw.length;
+    const last = ends.at(-1);
+    if (type === 'space' && last) last.closed = true;
+    if (type === 'space' || type === 'def') continue;
+    blocks.push(raw);
+    ends.push({ at, closed: /\n[ \t]*\n$/.test(raw) });
   }
-  const settledBlocks = Math.max(0, blocks.length - UNSETTLED);
-  return { blocks, settledBlocks, settledLength: ends[settledBlocks - 1] ?? 0 };
+  let settledBlocks = Math.max(0, blocks.length - UNSETTLED);
+  while (settledBlocks > 0 && !ends[settledBlocks - 1]?.closed) settledBlocks--;
+  return { blocks, settledBlocks, settledLength: ends[settledBlocks - 1]?.at ?? 0 };
 }
 
 /** One text, as it grows. */
@@ -43,8 +49,9 @@ export class BlockCutter {
   /** The text of the settled blocks. */
   #done = '';
 
-  /** @param text what there was, and more; another text starts again. */
-  grow(text: string): readonly string[] {
+  /** @param grown what there was, and more; another text starts again. */
+  grow(grown: string): readonly string[] {
+    const text = withPlainLineEnds(grown);
     if (!text.startsWith(this.#done)) this.#restart();
     const rest = cut(text.slice(this.#done.length));
     const blocks = [...this.#settled, ...rest.blocks];
@@ -54,7 +61,8 @@ export class BlockCutter {
   }
 
   /** Of a text that is whole; links find their definitions. */
-  whole(text: string): readonly string[] {
+  whole(any: string): readonly string[] {
+    const text = withPlainLineEnds(any);
     this.#restart();
     const { blocks } = cut(text);
     const definitions = text.match(DEFINITION)?.join('\n') ?? '';

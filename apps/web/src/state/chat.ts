@@ -140,8 +140,8 @@ export class Chat {
     const open = this.conversation.peek();
     const removed = open?.id === id ? open : await this.#parts.store.load(id);
     for (const turn of removed?.tree.turns ?? []) this.live.peek().get(turn.id)?.stop();
-    this.#away.delete(id);
     if (open?.id === id) this.startNew();
+    this.#away.delete(id);
     await this.#keep(this.#parts.store.remove(id));
     this.#parts.onSaved();
     return removed;

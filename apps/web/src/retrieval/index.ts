@@ -1,0 +1,2 @@
+/** Retrieval: attached files that answers cite. The only door of the folder. */
+export { filesExtension } from './extension.ts';
