@@ -28,7 +28,7 @@ export interface ServerFlags {
   readonly drainSeconds: string;
   readonly logPrompts?: boolean;
   /** A folder; true: the one that comes with bitmill; false: none. */
-  readonly web: string | boolean;
+  readonly web?: string | boolean;
 }
 
 export interface ServerPlan {
@@ -103,7 +103,8 @@ function originOf(option: string, text: string): string {
   );
 }
 
-async function webFolder(web: string | boolean): Promise<string | undefined> {
+async function webFolder(web: string | boolean | undefined): Promise<string | undefined> {
   if (typeof web === 'string') return web;
-  return web && (await exists(path.join(WEB_FOLDER, 'index.html'))) ? WEB_FOLDER : undefined;
+  // Left out it is undefined: where an option has both forms, commander gives it no default.
+  return web !== false && (await exists(path.join(WEB_FOLDER, 'index.html'))) ? WEB_FOLDER : undefined;
 }
