@@ -5,6 +5,7 @@
  */
 import type { ComponentType } from 'preact';
 import type { Message, Provider } from './provider.ts';
+import { localExtension } from './providers/local/index.ts';
 import { filesExtension } from './retrieval/index.ts';
 import type { Notes, Turn } from './state/tree.ts';
 
@@ -64,7 +65,7 @@ export interface Extension {
 export const isRefusal = (value: object): value is Refusal => 'refused' in value;
 
 /** All of them; a line each. */
-export const EXTENSIONS: readonly Extension[] = [filesExtension()];
+export const EXTENSIONS: readonly Extension[] = [filesExtension(), localExtension()];
 
 /** @param extensions in their order. */
 export async function beforeSend(
