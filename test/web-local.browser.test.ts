@@ -49,7 +49,7 @@ describe.skipIf(missing)(`a model in the browser${missing ? ` (skipped: ${missin
 
     test('a file is opened in the settings, and becomes the model of the chat', async () => {
       const { page } = part;
-      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('button', { name: 'Settings', exact: true }).click();
       const section = page.getByRole('region', { name: 'A model in this browser' });
       expect(await section.locator('.hint').first().textContent()).toMatch(says);
       if (isolated) {
@@ -75,7 +75,7 @@ describe.skipIf(missing)(`a model in the browser${missing ? ` (skipped: ${missin
       const { page } = part;
       await page.getByLabel('Message').fill(QUESTION);
       await page.keyboard.press('Enter');
-      await page.getByRole('button', { name: 'Answer again' }).waitFor();
+      await page.getByRole('button', { name: 'Answer again' }).waitFor({ timeout: 60_000 });
       expect(inNode).toMatch(/Paris/);
       expect((await page.locator('.markdown').innerText()).trim()).toBe(inNode.trim());
       await page.screenshot({ path: `/tmp/web2-local-chat-${isolated}.png` });
