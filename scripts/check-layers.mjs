@@ -26,7 +26,7 @@ export const ROWS = {
   report: 9,
   platform: 9,
   server: 10,
-  cli: 10,
+  cli: 11,
 };
 const NODE_FOLDERS = new Set(['platform', 'cli', 'server']);
 

@@ -16,7 +16,15 @@ import {
 import { ChatTemplate, type StreamingDecoder, type Tokenizer } from '../src/text/index.ts';
 
 /** The control tokens behind the 256 bytes. */
-const CONTROL = ['<s>', '</s>', '<|system|>', '<|user|>', '<|assistant|>', '<|tool|>', '<|end|>'] as const;
+const CONTROL: readonly string[] = [
+  '<s>',
+  '</s>',
+  '<|system|>',
+  '<|user|>',
+  '<|assistant|>',
+  '<|tool|>',
+  '<|end|>',
+];
 const BOS = 256;
 const EOS = 257;
 const VOCABULARY = 256 + CONTROL.length;
@@ -105,13 +113,6 @@ function scripted(ids: readonly number[], contextSize: number, promptLength: num
   return session;
 }
 
-/** The logits are the script's, so the likeliest tokens are known: the chosen one first, then the others alike. */
-function withLogprobs(token: GeneratedToken, count: number): GeneratedToken {
-  const others = Array.from({ length: VOCABULARY }, (_, id) => id).filter((id) => id !== token.id);
-  const ids = [token.id, ...others].slice(0, count);
-  return { ...token, logprob: -0.5, top: ids.map((id, i) => ({ id, logprob: i === 0 ? -0.5 : -5 })) };
-}
-
 export class FakeService implements ModelService {
   readonly tokenizer = byteTokenizer;
   readonly template: ChatTemplate | undefined;
@@ -135,20 +136,39 @@ export class FakeService implements ModelService {
     this.template = source === undefined ? undefined : new ChatTemplate(source, this.tokenizer, 'fake.gguf');
   }
 
-  async *answer(ids: Int32Array, options: RequestOptions = {}): AsyncGenerator<GeneratedToken, AnswerEnd> {
+  answer(ids: Int32Array, options: RequestOptions = {}): AsyncGenerator<GeneratedToken, AnswerEnd> {
+    const left = new AbortController();
+    options.signal?.addEventListener('abort', () => left.abort());
+    if (options.signal?.aborted) left.abort();
+    const answer = this.#answer(ids, { ...options, signal: left.signal }, left.signal);
+    const leave = answer.return.bind(answer);
+    answer.return = (end) => {
+      left.abort();
+      return leave(end);
+    };
+    return answer;
+  }
+
+  async *#answer(
+    ids: Int32Array,
+    options: RequestOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<GeneratedToken, AnswerEnd> {
     this.requests.push(options);
+    const over = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     await this.#slot();
     try {
+      if (signal.aborted) return { reason: 'aborted', tokens: 0, text: '', promptTokens: 0, reusedTokens: 0 };
       await options.onPrompt?.(0, ids.length);
       const prompt = this.tokenizer.decode(ids, { special: true });
       const said = [...utf8.encode(this.#options.script?.(prompt, options) ?? 'Hello.')];
       const session = scripted(said, this.contextSize, ids.length);
       const tokens = generate(session, this.tokenizer, ids, options);
       for (let index = 0; ; index++) {
-        if (index > 0) await this.#options.pace?.(index);
+        if (index > 0) await Promise.race([this.#options.pace?.(index), over]);
         const { value, done } = await tokens.next();
         if (done) return { ...value, promptTokens: ids.length, reusedTokens: 0 };
-        yield options.logprobs === undefined ? value : withLogprobs(value, options.logprobs);
+        yield value;
       }
     } finally {
       this.active--;
@@ -163,12 +183,9 @@ export class FakeService implements ModelService {
     return vector.map((value) => value / norm);
   }
 
-  /** Every token as likely as the one before. */
-  async score(ids: Int32Array, { top }: { readonly top?: number } = {}): Promise<readonly ScoredToken[]> {
-    return Array.from(ids.subarray(1), (id) => {
-      const { logprob = 0, top: likeliest = [] } = withLogprobs({ id, text: '' }, top ?? 0);
-      return { id, logprob, top: likeliest };
-    });
+  /** Every token at -1, and in its place the one before it at -2. */
+  async score(ids: Int32Array): Promise<readonly ScoredToken[]> {
+    return Array.from(ids.subarray(1), (id, i) => ({ id, logprob: -1, top: [{ id: ids[i], logprob: -2 }] }));
   }
 
   stats(): ServiceStats {

@@ -157,7 +157,8 @@ export async function startHub(
       ];
       return json(entries, faults.endless ? { link: `<${hub.origin}${request.url}>; rel="next"` } : {});
     }
-    const [, , , route, revision, name] = url.pathname.split('/').map(decodeURIComponent);
+    const [, , , route, revision, ...rest] = url.pathname.split('/').map(decodeURIComponent);
+    const name = rest.join('/');
     const ours = url.pathname.startsWith(`/${repository}/`) && route === 'resolve';
     const bytes = ours && REVISIONS.includes(revision) ? contents(name) : undefined;
     if (!bytes) return fail(404, 'RepoNotFound');

@@ -68,7 +68,7 @@ describe.skipIf(missing)('talking', () => {
       messages: [{ role: 'user', content: 'Why is the sky blue?' }],
     });
     expect(await page.title()).toBe('Why is the sky blue? · bitmill');
-    expect(await page.locator('[aria-live="polite"]').innerText()).toBe('The sky scatters **blue** light.');
+    expect(await page.locator('[aria-live="polite"]').innerText()).toBe('The sky scatters blue light.');
   });
 
   test.each(['key', 'button'])(
@@ -110,6 +110,41 @@ describe.skipIf(missing)('talking', () => {
     await page.reload();
     await expect.poll(() => answers(page)).toEqual(['one']);
     expect(await page.locator('.branch-number').allInnerTexts()).toHaveLength(2);
+  });
+
+  test('formatted text: tables keep their sides, task lists their boxes, pictures are links', async () => {
+    const { page, api } = await open();
+    const table = '| a | b |\n| - | -: |\n| 1 | 2 |';
+    api.say({
+      pieces: [`${table}\n\n- [x] done\n- [ ] open\n\n3. three\n\n![A mill](https://example.org/mill.png)`],
+    });
+    await send(page, 'Show');
+    await answers(page);
+    const answer = page.locator('.answer .markdown');
+    expect(
+      await answer.getByRole('cell', { name: '2' }).evaluate((cell) => getComputedStyle(cell).textAlign),
+    ).toBe('right');
+    expect(
+      await answer
+        .getByRole('checkbox')
+        .evaluateAll((all) => all.map((box) => (box as HTMLInputElement).checked)),
+    ).toEqual([true, false]);
+    expect(await answer.locator('ol').getAttribute('start')).toBe('3');
+    expect(await answer.getByRole('link', { name: 'A mill' }).getAttribute('href')).toBe(
+      'https://example.org/mill.png',
+    );
+  });
+
+  test('code is coloured, named and copied as it is', async () => {
+    const { page, api } = await open();
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    api.say({ pieces: ['```ts\nconst a = "<b>";\n```'] });
+    await send(page, 'Code');
+    await answers(page);
+    expect(await page.locator('.code-head').innerText()).toContain('ts');
+    expect(await page.locator('.hljs-keyword').innerText()).toBe('const');
+    await button(page, 'Copy code').click();
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('const a = "<b>";');
   });
 
   test('Esc leaves a question that is edited as it was, and the focus goes back', async () => {
@@ -228,6 +263,17 @@ describe.skipIf(missing)('keeping', () => {
     await page.getByText('1 conversation imported.').waitFor();
     await page.locator('.conversation-title').click();
     expect(await answers(page)).toEqual(['Good day']);
+  });
+
+  test('a second tab sees what the first one keeps', async () => {
+    const { page, api } = await open();
+    const second = await page.context().newPage();
+    await second.goto(api.url);
+    await second.getByText('Conversations will stand here.').waitFor();
+    await send(page, 'From the first');
+    await expect
+      .poll(() => second.locator('.conversation-title').allInnerTexts())
+      .toEqual(['From the first']);
   });
 
   test('the back button goes to the conversation before', async () => {

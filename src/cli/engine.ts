@@ -33,22 +33,24 @@ export interface EngineFlags {
   readonly cacheType: string;
 }
 
-/**
- * @param cacheType default type of the key-value cache: f32 to measure, f16 to generate.
- * @param model `optional` where the command can do without one, or has commands of its own.
- */
+/** How many models a command takes, and how that is said. */
+const MODELS = {
+  required: { flags: '-m, --model <file>', text: '', mandatory: true },
+  /** Where the command can do without one, or has commands of its own. */
+  optional: { flags: '-m, --model <file>', text: '', mandatory: false },
+  many: { flags: '-m, --model <file...>', text: '; NAME=FILE names it', mandatory: true },
+} as const;
+
+/** @param cacheType default type of the key-value cache: f32 to measure, f16 to generate. */
 export function addEngineOptions(
   command: Command,
   cacheType: CacheType,
-  model: 'required' | 'optional' = 'required',
+  model: keyof typeof MODELS = 'required',
 ): Command {
+  const { flags, text, mandatory } = MODELS[model];
+  const help = `GGUF file (any shard), address, owner/name[:type] of a hub, or phi3-tiny${text}`;
   return command
-    .addOption(
-      new Option(
-        '-m, --model <file>',
-        'GGUF file, any one of its shards, an address, or phi3-tiny',
-      ).makeOptionMandatory(model === 'required'),
-    )
+    .addOption(new Option(flags, help).makeOptionMandatory(mandatory))
     .option('-t, --threads <n>', 'worker threads (default: all cores)')
     .option('--memory <size>', 'memory to stay below, e.g. 4GiB; larger models are read layer by layer')
     .option(`--backend <${BACKEND_NAMES.join('|')}>`, 'what computes', BACKEND_NAMES[0])
@@ -67,6 +69,8 @@ export interface EngineNeeds {
   readonly relaxed?: boolean;
   /** Bytes that others will take on the backend. */
   readonly reserve?: number;
+  /** Sequences that grow side by side. */
+  readonly sequences?: number;
 }
 
 export function openBackend(
@@ -81,7 +85,7 @@ export function openBackend(
 export function openEngine(
   file: GgufFile,
   backend: Backend,
-  flags: EngineFlags,
+  flags: Omit<EngineFlags, 'model'>,
   needs: EngineNeeds,
 ): Promise<Engine> {
   return Engine.open(file, {

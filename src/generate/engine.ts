@@ -43,6 +43,8 @@ export class Engine {
   readonly batch: number;
   /** Bytes that the engine may plan with. */
   readonly budget: number;
+  /** Bytes of weights, workspace and caches together. */
+  readonly residentBytes: number;
   /** Whether all weights stay on the backend. */
   readonly resident: boolean;
   readonly #programs = new Map<Graph, Program>();
@@ -61,7 +63,8 @@ export class Engine {
     const { memory = Number.POSITIVE_INFINITY, reserve = 0 } = options;
     this.budget = Math.min(memory, backend.capacity) - reserve;
     const caches = model.hyper.layers * cacheBytes(model, cacheType, sequences * contextSize);
-    this.resident = modelBytes(backend, this.graphs) + this.#workBytes() + caches <= this.budget;
+    this.residentBytes = modelBytes(backend, this.graphs) + this.#workBytes() + caches;
+    this.resident = this.residentBytes <= this.budget;
   }
 
   /** @throws input error: not a model that can be run; resources error: not even one layer fits the budget. */

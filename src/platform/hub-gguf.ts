@@ -33,6 +33,8 @@ export interface GgufOptions extends ResolveOptions {
 export interface ResolvedGguf {
   /** Path of the first shard. */
   readonly path: string;
+  /** The revision's folder in the cache. */
+  readonly folder: string;
   /** Names in the repository, all shards. */
   readonly files: readonly string[];
   readonly origin: { readonly repository: string; readonly revision: string; readonly commit: string };
@@ -72,7 +74,9 @@ function isOfType(name: string, type: string): boolean {
   const wanted = type.toLowerCase();
   const parts = whole.toLowerCase().split('/');
   const base = parts.at(-1) ?? '';
-  const ending = base.endsWith(wanted) && /^$|[-._]$/.test(base.slice(0, base.length - wanted.length));
+  // An underscore parts a name from a type, but also the parts of a type: "K_M" is none.
+  const before = /^(ud-)?([it]?q|b?f|mxfp|nvfp)\d/.test(wanted) ? /^$|[-._]$/ : /^$|[-.]$/;
+  const ending = base.endsWith(wanted) && before.test(base.slice(0, base.length - wanted.length));
   return ending || parts.slice(0, -1).includes(wanted);
 }
 
@@ -116,8 +120,14 @@ async function filesOf(folder: string): Promise<string[]> {
 
 function resolved(pull: Pull, commit: string, files: readonly string[], received: number): ResolvedGguf {
   const { repository, revision } = pull;
-  const first = path.join(snapshotFolder(pull, commit), files[0]);
-  return { path: first, files, origin: { repository, revision, commit }, received };
+  const folder = snapshotFolder(pull, commit);
+  return {
+    path: path.join(folder, files[0]),
+    folder,
+    files,
+    origin: { repository, revision, commit },
+    received,
+  };
 }
 
 async function fromCache(pull: Pull, wanted: string | undefined): Promise<ResolvedGguf | undefined> {

@@ -20,8 +20,11 @@ export {
 export { HubError, type HubSettings } from './hub-request.ts';
 export { type Uploaded, type UploadFile, type UploadOptions, uploadFiles } from './hub-upload.ts';
 export { lockFolder } from './lock.ts';
+export * from './model-cache.ts';
 export { type ModelNameOptions, type ModelPathOptions, modelPath, type ProgressInfo } from './model-name.ts';
+export { planRemoval, type Removal, remove } from './model-removal.ts';
 export { type PipelineOptions, pipeline } from './pipeline.ts';
+export { type Pulled, pullRepository } from './pull.ts';
 export { type QuantizeSettings, quantizeInto } from './quantizing.ts';
 export { VERSION } from './version.ts';
 export { availableThreads, workerPool } from './workers.ts';

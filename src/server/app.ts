@@ -8,10 +8,24 @@ import { HTTPException } from 'hono/http-exception';
 import type { AppExtras, ServerEnv } from './env.ts';
 import { ApiError, apiError } from './errors.ts';
 import { chatRoutes } from './routes/chat.ts';
+import { completionRoutes } from './routes/completions.ts';
+import { descriptionRoute } from './routes/description.ts';
+import { embeddingRoutes } from './routes/embeddings.ts';
 import { modelRoutes } from './routes/models.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { validationError } from './schemas/problems.ts';
 import type { ServedModel, ServerSettings } from './settings.ts';
 import { AppState, plain } from './state.ts';
+
+/** Adding routes = a line; the description, last, tells of all of them. */
+const ROUTES = [
+  chatRoutes,
+  completionRoutes,
+  embeddingRoutes,
+  modelRoutes,
+  tokenRoutes,
+  descriptionRoute,
+] as const;
 
 /** What Hono throws itself: a body that is no JSON (400), or not declared as JSON (415). */
 function httpError(error: HTTPException): ApiError {
@@ -54,7 +68,7 @@ export function createApp(
     },
   });
   app.use('*', ...(extras.middleware ?? []));
-  for (const add of [chatRoutes, modelRoutes]) add(app, state);
+  for (const add of ROUTES) add(app, state);
   refuseOtherMethods(app);
   app.notFound((c) => {
     const error = new ApiError(404, `${c.req.method} ${c.req.path}: there is no such route`, {

@@ -5,13 +5,16 @@ import { BusyError } from '../generate/index.ts';
 /** A client that has gone away; nginx's number, seen in logs only. */
 const CLIENT_CLOSED = 499;
 
+/** The code that clients look for. */
+export const CONTEXT_EXCEEDED = 'context_length_exceeded';
+
 /** By status: what OpenAI's API calls the kind of failure. */
 const TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   403: 'permission_error',
   408: 'timeout_error',
   429: 'rate_limit_error',
-  499: 'request_aborted',
+  499: 'aborted',
 };
 
 export interface ErrorBody {
@@ -75,13 +78,12 @@ export function invalid(param: string, message: string, code?: string): ApiError
 export function abortError(signal: AbortSignal): ApiError {
   return signal.reason instanceof ApiError
     ? signal.reason
-    : new ApiError(CLIENT_CLOSED, 'the request was aborted', { code: 'request_aborted' });
+    : new ApiError(CLIENT_CLOSED, 'the request was aborted', { code: 'aborted' });
 }
 
 /** The prompt is longer than the context. */
-export function contextError(param: string, tokens: number, contextSize: number, advice = ''): ApiError {
-  const message = `the prompt has ${tokens} tokens; the context of this model holds ${contextSize}${advice}`;
-  return new ApiError(400, message, { param, code: 'context_length_exceeded' });
+export function contextError(param: string, tokens: number, contextSize: number): ApiError {
+  return invalid(param, `${tokens} tokens; the context of this model holds ${contextSize}`, CONTEXT_EXCEEDED);
 }
 
 function busy(error: BusyError): ApiError {

@@ -1,8 +1,8 @@
 /**
  * Server-sent events. Every frame is one chunk; the next is made when the reader has room for it, so a slow reader slows
- * its own answer and nothing piles up. A reader that goes away, or stays away too long, ends the answer.
+ * its own answer and nothing piles up. A reader that goes away ends the answer.
  */
-import { ApiError, apiError } from './errors.ts';
+import { apiError } from './errors.ts';
 
 /** The last frame of a stream that went well. */
 export const DONE = 'data: [DONE]\n\n';
@@ -22,17 +22,15 @@ export function frame(data: unknown): string {
 }
 
 /** Clients look for `error` in the data; the name of the event is for those that look there. */
-function errorFrame(error: unknown): string {
+export function errorFrame(error: unknown): string {
   return `event: error\n${frame(apiError(error).body())}`;
 }
 
 export interface EventStreamOptions {
-  /** Ends the work behind the frames; the stream aborts it where the reader is gone. */
-  readonly abort: AbortController;
+  /** Ends the work behind the frames: the reader is gone. */
+  readonly leave: () => Promise<void>;
   /** Milliseconds without a frame, after which a comment is sent. */
   readonly keepAliveMs: number;
-  /** Milliseconds that a frame may lie unread. */
-  readonly idleMs: number;
   /** What a comment says. */
   readonly comment: () => string;
   /** Hears of what ended the frames early. */
@@ -46,7 +44,7 @@ class FrameSource {
   readonly #frames: Frames;
   readonly #options: EventStreamOptions;
   #next: Promise<IteratorResult<string, void>> | undefined;
-  #idle: ReturnType<typeof setTimeout> | undefined;
+  #left = false;
 
   constructor(frames: Frames, options: EventStreamOptions) {
     this.#frames = frames;
@@ -54,13 +52,13 @@ class FrameSource {
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    clearTimeout(this.#idle);
     try {
       const text = await this.#frameOrComment();
+      if (this.#left) return;
       if (text === undefined) return controller.close();
       controller.enqueue(utf8.encode(text));
-      this.#watch(controller);
     } catch (error) {
+      if (this.#left) return;
       this.#options.onError(error);
       controller.enqueue(utf8.encode(errorFrame(error)));
       controller.close();
@@ -68,8 +66,8 @@ class FrameSource {
   }
 
   async cancel(): Promise<void> {
-    clearTimeout(this.#idle);
-    this.#options.abort.abort();
+    this.#left = true;
+    await this.#options.leave();
     await this.#frames.return();
   }
 
@@ -89,19 +87,6 @@ class FrameSource {
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  /** A full buffer that nobody empties. */
-  #watch(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    if ((controller.desiredSize ?? 0) > 0) return;
-    this.#idle = setTimeout(() => {
-      const { idleMs, abort, onError } = this.#options;
-      const error = new ApiError(408, `nobody read the stream for ${idleMs} ms`, { code: 'idle' });
-      abort.abort(error);
-      onError(error);
-      controller.error(error);
-      this.#frames.return().catch(() => {});
-    }, this.#options.idleMs);
   }
 }
 

@@ -2,9 +2,9 @@
  * Chat templates: messages to the text that a model was trained on, by the Jinja template in its file. Templates are
  * programs from outside; the interpreter reaches nothing but the values given here, and what it may produce is bounded.
  */
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { BitmillError, inputError } from '../core/index.ts';
 import { type GgufFile, getString, quoted } from '../gguf/index.ts';
+import { parseTemplate, runTemplate, type Template, usesVariable } from './template/index.ts';
 import type { Tokenizer } from './types.ts';
 
 /** One turn. Templates look at `role` and `content`; some know `tool_calls` and more. */
@@ -21,44 +21,8 @@ export interface RenderOptions {
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
-/** Longest template; those that models ship have at most some 20,000 characters. */
-const MAX_TEMPLATE = 1 << 20;
-
-/** Longest rendered text, in characters. */
-const MAX_TEXT = 1 << 26;
-
-/** Largest range() in a template: loops run over messages, not over numbers. */
-const MAX_RANGE = 100_000;
-
 /** Characters that Unicode keeps for use inside programs; one of them marks where a token must not be read. */
 const GUARDS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
-
-/** What templates may call. The date is not among it: the same chat is the same text on every day. */
-const GLOBALS = {
-  true: true,
-  false: false,
-  none: null,
-  True: true,
-  False: false,
-  None: null,
-  range: boundedRange,
-  raise_exception: (message: unknown) => {
-    throw new Error(String(message));
-  },
-} as const;
-
-function boundedRange(...bounds: readonly number[]): number[] {
-  const [start, stop, step = 1] = bounds.length > 1 ? bounds : [0, ...bounds];
-  const length = Math.max(0, Math.ceil((stop - start) / step));
-  if (step !== 0 && length <= MAX_RANGE) return Array.from({ length }, (_, i) => start + i * step);
-  throw new Error(`range(${bounds.join(', ')}): at most ${MAX_RANGE} numbers are made`);
-}
-
-function run(program: ReturnType<typeof parse>, variables: Readonly<Record<string, unknown>>): string {
-  const environment = new Environment();
-  for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-  return String(new Interpreter(environment).run(program).value);
-}
 
 /** A message in which no text of a control token is whole: the guard stands behind its first character. */
 function guardedMessage(message: ChatMessage, tokenizer: Tokenizer, guard: string): ChatMessage {
@@ -72,27 +36,33 @@ function guardedMessage(message: ChatMessage, tokenizer: Tokenizer, guard: strin
 }
 
 export class ChatTemplate {
-  readonly #program: ReturnType<typeof parse>;
+  /** As the file has it. */
+  readonly source: string;
+  readonly #template: Template;
   readonly #tokenizer: Tokenizer;
   readonly #place: string;
 
-  /** @throws input error: no template, or one that does not parse. @param place the file, for messages. */
+  /** @throws input error: one that is too long, or does not parse. @param place the file, for messages. */
   constructor(source: string, tokenizer: Tokenizer, place: string) {
+    this.source = source;
     this.#place = `${place}: chat template`;
     this.#tokenizer = tokenizer;
-    if (source.length > MAX_TEMPLATE) {
-      throw inputError(this.#place, `has ${source.length} characters; at most ${MAX_TEMPLATE} are read`);
-    }
-    // Jinja's own settings for chat templates: a block's line break and indentation are not part of the text.
-    this.#program = this.#guarded(() => parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
+    this.#template = this.#guarded(() => parseTemplate(source));
   }
 
-  /** The text of a chat. @throws input error: the template refuses the messages, or asks for too much. */
+  /** Whether the template looks at a variable, such as `tools`. */
+  uses(variable: string): boolean {
+    return usesVariable(this.#template, variable);
+  }
+
+  /**
+   * The text of a chat. Its time and memory are bounded, whatever the template does.
+   * @throws input error: the template refuses the messages, or asks for too much.
+   */
   render(messages: readonly ChatMessage[], options: RenderOptions = {}): string {
     const { generationPrompt = false, variables = {} } = options;
-    const text = this.#guarded(() =>
-      run(this.#program, {
-        ...GLOBALS,
+    return this.#guarded(() =>
+      runTemplate(this.#template, {
         messages,
         add_generation_prompt: generationPrompt,
         bos_token: this.#textOf(this.#tokenizer.bos),
@@ -101,8 +71,6 @@ export class ChatTemplate {
         ...variables,
       }),
     );
-    if (text.length <= MAX_TEXT) return text;
-    throw inputError(this.#place, `makes ${text.length} characters; at most ${MAX_TEXT} are used`);
   }
 
   /**
@@ -130,10 +98,17 @@ export class ChatTemplate {
       return run();
     } catch (error) {
       if (error instanceof BitmillError) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw inputError(this.#place, `fails: ${quoted(reason, 200).slice(1, -1)}`);
+      throw inputError(this.#place, `fails: ${quoted(reasonOf(error), 200).slice(1, -1)}`);
     }
   }
+}
+
+/** The interpreter's own words, where they are any: a fault of the runtime says nothing of the template. */
+function reasonOf(error: unknown): string {
+  if (error instanceof RangeError) return 'it nests too deeply, or makes too long a text';
+  if (error instanceof TypeError || !(error instanceof Error))
+    return 'it ends too early, or is no valid Jinja';
+  return error.message || 'a break or continue stands outside of a loop';
 }
 
 /** The chat template of a GGUF. @throws input error: it has none. */

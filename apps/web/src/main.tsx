@@ -9,8 +9,9 @@ import { openAiProvider } from './providers/openai.ts';
 import { addressedConversation, followAddress } from './state/address.ts';
 import { AppContext, adoptModel, createApp } from './state/app.ts';
 import { indexedStore } from './state/indexed-store.ts';
-import { type Connection, openSettings } from './state/settings.ts';
+import { type Connection, openSettings, storageOr } from './state/settings.ts';
 import { memoryStore } from './state/store.ts';
+import { followOtherTabs } from './state/tabs.ts';
 import { followTheme } from './state/theme.ts';
 
 /** The page's own server answers beside the page: `/v1` where that is at the top. */
@@ -22,7 +23,10 @@ function providerOf({ baseUrl, apiKey }: Connection): Provider {
 }
 
 async function start(root: HTMLElement): Promise<void> {
-  const settings = openSettings(localStorage, sessionStorage);
+  const settings = openSettings(
+    storageOr(() => localStorage),
+    storageOr(() => sessionStorage),
+  );
   followTheme(settings.theme);
   const store = await indexedStore().catch(() => memoryStore());
   const app = createApp({ settings, store, extensions: EXTENSIONS, providerOf });
@@ -38,8 +42,16 @@ async function start(root: HTMLElement): Promise<void> {
     </AppContext.Provider>,
     root,
   );
-  await app.link.refresh();
-  adoptModel(app.chat, app.link);
+  followOtherTabs(() => void app.shelf.refresh());
+  const findModels = async () => {
+    await app.link.refresh();
+    adoptModel(app.chat, app.link);
+  };
+  // Who comes back to the page has perhaps just started the server.
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && app.link.reach.value === 'failed') void findModels();
+  });
+  await findModels();
 }
 
 const root = document.getElementById('app');

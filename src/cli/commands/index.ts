@@ -12,11 +12,14 @@ import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
 import { defineImatrix } from './imatrix.ts';
 import { defineInspect } from './inspect.ts';
+import { defineList } from './list.ts';
 import { defineMake } from './make.ts';
 import { definePerplexity } from './perplexity.ts';
 import { definePull } from './pull.ts';
 import { defineQuantize } from './quantize.ts';
+import { defineRm } from './rm.ts';
 import { defineRun } from './run.ts';
+import { defineServe } from './serve.ts';
 import { defineMerge, defineSplit } from './split.ts';
 import { defineTokenize } from './tokenize.ts';
 import { defineUpload } from './upload.ts';
@@ -29,6 +32,8 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineCard,
   defineUpload,
   definePull,
+  defineList,
+  defineRm,
   defineConvert,
   defineImatrix,
   defineQuantize,
@@ -37,6 +42,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineExam,
   defineChat,
   defineRun,
+  defineServe,
   defineInspect,
   defineCompare,
   defineHash,

@@ -165,7 +165,7 @@ export class Batcher {
     const singles = this.#waiting.filter((entry) => entry.isSingle);
     const prompts = this.#waiting.filter((entry) => !entry.isSingle);
     const bound = singles.length > 0 ? PROMPT_SHARE : batch;
-    const least = prompts.length > 0 && prompts[0] === this.#waiting[0] ? 1 : 0;
+    const least = prompts.length > 0 && prompts[0] === this.#waiting[0] ? Math.ceil(batch / 2) : 0;
     let room = Math.max(least, Math.min(bound, batch - singles.length));
     let rows = LOGITS_ROWS;
     const pieces: Piece[] = [];

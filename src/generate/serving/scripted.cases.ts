@@ -1,10 +1,14 @@
 /**
  * Sequences without a model: logits are a hash of all tokens that a sequence holds, so any mix-up of sequences or
- * positions shows in what is generated. Strict: what `Sequences` forbids fails here.
+ * positions shows in what is generated. Strict: what `Sequences` forbids fails here. And what tests do with a service.
  */
 import { BitmillError } from '../../core/index.ts';
-import type { GrowingSession } from '../generation.ts';
+import type { Tokenizer } from '../../text/index.ts';
+import type { AnswerEnd } from '../conversation.ts';
+import { type GeneratedToken, type GenerationOptions, type GrowingSession, generate } from '../generation.ts';
 import type { Part, Sequences } from '../sequences.ts';
+import { openService, type ServiceParts } from './open.ts';
+import type { ModelService, RequestOptions } from './service.ts';
 
 export const VOCABULARY = 40;
 
@@ -30,7 +34,7 @@ export interface ScriptOptions {
   readonly count: number;
   readonly contextSize?: number;
   readonly batch?: number;
-  /** Called in each run before anything is appended; what it throws fails the run. */
+  /** Called in each run when its tokens are appended; what it throws fails the run, as a crash in its middle would. */
   readonly during?: (parts: readonly Part[]) => void | Promise<void>;
 }
 
@@ -67,8 +71,9 @@ export class ScriptedSequences implements Sequences {
     this.runs.push(parts);
     try {
       await new Promise((resolve) => setImmediate(resolve));
+      const results = parts.map((part) => this.#append(part));
       await this.#during?.(parts);
-      return parts.map((part) => this.#append(part));
+      return results;
     } finally {
       this.#isRunning = false;
     }
@@ -129,4 +134,62 @@ export function scriptedSession(contextSize = 256): GrowingSession {
       return logitsAfter(held);
     },
   };
+}
+
+/** Ids as letters, `a` for 0; nothing ends a text. */
+export const letters = {
+  vocabularySize: VOCABULARY,
+  isEndOfGeneration: () => false,
+  isControl: () => false,
+  decoder: () => ({ push: (id: number) => String.fromCharCode(97 + (id % 26)), flush: () => '' }),
+} as unknown as Tokenizer;
+
+export interface Scripted {
+  readonly service: ModelService;
+  readonly sequences: ScriptedSequences;
+}
+
+export function openScripted(script: ScriptOptions, parts: Partial<ServiceParts> = {}): Scripted {
+  const sequences = new ScriptedSequences(script);
+  return {
+    sequences,
+    service: openService({ sequences, tokenizer: letters, width: WIDTH, queue: 100, ...parts }),
+  };
+}
+
+export async function collect<E>(
+  tokens: AsyncGenerator<GeneratedToken, E>,
+): Promise<{ ids: readonly number[]; end: E }> {
+  const ids: number[] = [];
+  for (;;) {
+    const { value, done } = await tokens.next();
+    if (done) return { ids, end: value };
+    ids.push(value.id);
+  }
+}
+
+/** Tokens of an answer where nothing else is said. */
+export const TOKENS = 8;
+
+export function ask(
+  service: ModelService,
+  ids: Int32Array,
+  options: RequestOptions = {},
+): Promise<{ ids: readonly number[]; end: AnswerEnd }> {
+  return collect(service.answer(ids, { maxTokens: TOKENS, ...options }));
+}
+
+/** What one sequence alone generates. */
+export async function alone(ids: Int32Array, options: GenerationOptions = {}): Promise<readonly number[]> {
+  return (await collect(generate(scriptedSession(), letters, ids, { maxTokens: TOKENS, ...options }))).ids;
+}
+
+/** Seeded ids; those of two seeds differ from the first on. */
+export function prompt(length: number, seed: number): Int32Array {
+  return Int32Array.from({ length }, (_, i) => (i * 7 + seed * 13 + i * seed) % VOCABULARY);
+}
+
+/** So many turns of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }

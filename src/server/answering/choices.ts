@@ -52,7 +52,7 @@ class Running {
     return { index, token: result.value };
   }
 
-  /** Gives back what they hold; the signal has told them. */
+  /** Gives back what they hold. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#generators.map((generator) => generator.return(ABANDONED)));
   }
@@ -77,8 +77,7 @@ export async function* choiceEvents(
   choices: readonly Choice[],
   signal: AbortSignal,
 ): AsyncGenerator<ChoiceEvent, void> {
-  const left = new AbortController();
-  const running = new Running(service, choices, AbortSignal.any([signal, left.signal]));
+  const running = new Running(service, choices, signal);
   try {
     while (running.fill()) {
       const event = await running.event();
@@ -86,7 +85,6 @@ export async function* choiceEvents(
       yield event;
     }
   } finally {
-    left.abort();
     await running.close();
   }
 }

@@ -32,8 +32,8 @@ export function samplingOf(request: SamplingRequest, vocabularySize: number): Sa
 /** Another one for each answer, or they would all be the same; never below zero. */
 export function seedOf(seed: number | null | undefined, index: number): number | undefined {
   if (seed === null || seed === undefined) return undefined;
-  const all = Number.MAX_SAFE_INTEGER;
-  return (((seed + index) % all) + all) % all;
+  const own = (seed + index) % Number.MAX_SAFE_INTEGER;
+  return own < 0 ? own + Number.MAX_SAFE_INTEGER : own;
 }
 
 export function stopsOf(stop: SamplingRequest['stop']): readonly string[] {

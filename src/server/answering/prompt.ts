@@ -2,7 +2,7 @@
 import { BitmillError } from '../../core/index.ts';
 import { fitChat, type ModelService, type OverflowPolicy } from '../../generate/index.ts';
 import type { ChatMessage, ChatTemplate } from '../../text/index.ts';
-import { ApiError, apiError, invalid } from '../errors.ts';
+import { ApiError, apiError, CONTEXT_EXCEEDED, invalid } from '../errors.ts';
 import type { RequestMessage, RequestTool } from '../schemas/chat-request.ts';
 import type { ServedModel } from '../settings.ts';
 
@@ -84,7 +84,7 @@ function promptError(error: unknown, policy: OverflowPolicy): ApiError {
     const advice = policy === 'error' ? '; "overflow": "shift" or "truncate" would make it shorter' : '';
     return new ApiError(400, `${error.message}${advice}`, {
       param: 'messages',
-      code: 'context_length_exceeded',
+      code: CONTEXT_EXCEEDED,
       cause: error,
     });
   }

@@ -1,10 +1,10 @@
 /** One request for text, from its start to its end: its events, what it used, and what is reported of it. */
 import type { RequestOptions } from '../../generate/index.ts';
 import type { ServerContext } from '../env.ts';
-import { ApiError, apiError } from '../errors.ts';
+import { abortError, apiError } from '../errors.ts';
 import type { Usage } from '../schemas/common.ts';
 import type { ServedModel } from '../settings.ts';
-import { type AppState, clientOf, requestSignal } from '../state.ts';
+import { type AppState, clientOf, requestSignal, Tether } from '../state.ts';
 import { type EventStreamOptions, eventStream } from '../stream.ts';
 import { type Choice, type ChoiceEvent, choiceEvents } from './choices.ts';
 import type { constraintOf } from './grammars.ts';
@@ -30,8 +30,7 @@ export interface Job {
 
 export class Run {
   readonly model: ServedModel;
-  readonly abort = new AbortController();
-  readonly signal: AbortSignal;
+  readonly #tether: Tether;
   readonly #job: Job;
   readonly #state: AppState;
   readonly #c: ServerContext;
@@ -50,9 +49,9 @@ export class Run {
     this.#c = c;
     this.#job = job;
     this.model = job.model;
-    this.signal = AbortSignal.any([requestSignal(c), this.abort.signal]);
+    this.#tether = new Tether(requestSignal(c));
     this.#used.prompt = job.prompts.reduce((sum, ids) => sum + ids.length, 0);
-    this.#events = choiceEvents(job.model.service, this.#choices(), this.signal);
+    this.#events = choiceEvents(job.model.service, this.#choices(), this.#tether.signal);
     this.#first = this.#events.next();
     this.#first.catch(() => {});
   }
@@ -67,7 +66,12 @@ export class Run {
     };
   }
 
-  /** All events; reports how it went. @throws as `choiceEvents`. */
+  /** Ends with the request. */
+  get signal(): AbortSignal {
+    return this.#tether.signal;
+  }
+
+  /** All events; reports how it went, once. @throws as `choiceEvents`. */
   async *events(): AsyncGenerator<ChoiceEvent, void> {
     let outcome = 'aborted';
     try {
@@ -77,7 +81,7 @@ export class Run {
         yield next.value;
       }
     } catch (error) {
-      this.failed(error);
+      this.#failed(error);
       throw error;
     } finally {
       await this.#events.return();
@@ -90,25 +94,30 @@ export class Run {
     try {
       await this.#head();
     } catch (error) {
-      this.failed(error);
+      this.#failed(error);
       throw error;
     }
-    const { settings, extras } = this.#state;
     const options: EventStreamOptions = {
-      abort: this.abort,
-      keepAliveMs: extras.keepAliveMs ?? KEEP_ALIVE_MS,
-      idleMs: 1000 * settings.idleSeconds,
+      leave: () => this.#leave(),
+      keepAliveMs: this.#state.extras.keepAliveMs ?? KEEP_ALIVE_MS,
       comment: () => this.#progress,
-      onError: (error) => this.failed(error),
+      onError: (error) => {
+        if (apiError(error).isFault) this.#state.extras.onFault?.(error, this.#c);
+      },
     };
     return eventStream(frames, options);
   }
 
-  /** Reports a failure, once. */
-  failed(error: unknown): void {
-    const told = apiError(error);
-    if (told.isFault && !this.#reported) this.#state.extras.onFault?.(error, this.#c);
-    this.#report(told.code ?? told.type);
+  /** Nobody reads any more. */
+  async #leave(): Promise<void> {
+    this.#tether.abort();
+    await this.#events.return();
+    this.#report('aborted');
+  }
+
+  #failed(error: unknown): void {
+    const { code, type } = apiError(error);
+    this.#report(code ?? type);
   }
 
   /** Waits until an answer has begun or failed, but not for ever: a stream's reader wants to know that it is heard. */
@@ -120,6 +129,7 @@ export class Run {
     });
     try {
       await Promise.race([this.#first, begun]);
+      if (this.signal.aborted) throw abortError(this.signal);
     } finally {
       clearTimeout(timer);
     }
@@ -147,7 +157,10 @@ export class Run {
   }
 
   #count(event: ChoiceEvent): void {
-    if (this.#state.settings.logPrompts) this.#texts.push('end' in event ? event.end.text : event.token.text);
+    if (this.#state.settings.logPrompts) {
+      const { text } = 'end' in event ? event.end : event.token;
+      this.#texts[event.index] = (this.#texts[event.index] ?? '') + text;
+    }
     if ('end' in event) {
       if (event.index % this.#job.each === 0) this.#used.cached += event.end.reusedTokens;
     } else {
@@ -159,6 +172,7 @@ export class Run {
   #report(outcome: string): void {
     if (this.#reported) return;
     this.#reported = true;
+    this.#tether.release();
     const { model, prompts, stream } = this.#job;
     const { prompt, cached, completion } = this.#used;
     const first = this.#firstToken;
@@ -182,17 +196,6 @@ export class Run {
   #said(prompts: readonly Int32Array[]): { prompt: string; text: string } {
     const { tokenizer } = this.model.service;
     const prompt = prompts.map((ids) => tokenizer.decode(ids, { special: true })).join('\n');
-    return { prompt, text: this.#texts.join('') };
+    return { prompt, text: this.#texts.join('\n') };
   }
-}
-
-/** A prompt has a token at least, and fits. @throws 400 */
-export function checkLength(param: string, ids: Int32Array, contextSize: number): Int32Array {
-  if (ids.length === 0) throw new ApiError(400, `${param}: has no token`, { param });
-  if (ids.length <= contextSize) return ids;
-  throw new ApiError(
-    400,
-    `${param}: the prompt has ${ids.length} tokens; the context of this model holds ${contextSize}`,
-    { param, code: 'context_length_exceeded' },
-  );
 }

@@ -118,8 +118,8 @@ export const chatRequestSchema = z
     tool_choice: toolChoiceSchema.nullish(),
     parallel_tool_calls: z.boolean().nullish(),
     overflow: overflowField,
-    functions: z.undefined({ error: 'is not supported: use "tools"' }).optional(),
-    function_call: z.undefined({ error: 'is not supported: use "tool_choice"' }).optional(),
+    functions: z.null({ error: 'is not supported: use "tools"' }).optional(),
+    function_call: z.null({ error: 'is not supported: use "tool_choice"' }).optional(),
   })
   .openapi('ChatCompletionRequest');
 export type ChatRequest = z.output<typeof chatRequestSchema>;

@@ -13,9 +13,7 @@ const tokenLogprobSchema = z
   .openapi('TokenLogprob');
 export type TokenLogprobEntry = z.output<typeof tokenLogprobSchema>;
 
-const logprobsSchema = z
-  .object({ content: z.array(tokenLogprobSchema), refusal: z.null() })
-  .openapi('Logprobs');
+const logprobsSchema = z.object({ content: z.array(tokenLogprobSchema), refusal: z.null() });
 
 const finishReason = z.enum(['stop', 'length', 'tool_calls']);
 export type ChatFinishReason = z.output<typeof finishReason>;
@@ -84,7 +82,7 @@ export const chatChunkSchema = z
         finish_reason: finishReason.nullable(),
       }),
     ),
-    usage: usageSchema.nullable().optional(),
+    usage: z.union([usageSchema, z.null()]).optional(),
   })
   .openapi('ChatCompletionChunk');
 export type ChatChunk = z.output<typeof chatChunkSchema>;

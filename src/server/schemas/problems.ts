@@ -11,11 +11,14 @@ function place(path: readonly PropertyKey[]): string {
     .join('');
 }
 
+/** What zod says of a union that has no sentence of its own. */
+const NOTHING_SAID = 'Invalid input';
+
 /** Of a union, the member that got furthest: what it finds is what was meant. */
 function deepest(issue: Issue, path: readonly PropertyKey[] = []): { path: PropertyKey[]; message: string } {
   const here = [...path, ...issue.path];
-  if (issue.code !== 'invalid_union' || issue.errors.length === 0)
-    return { path: here, message: issue.message };
+  const isOpen = issue.code === 'invalid_union' && issue.errors.length > 0 && issue.message === NOTHING_SAID;
+  if (!isOpen) return { path: here, message: issue.message.replace(/^Invalid input: /, '') };
   const found = issue.errors.flatMap((issues) => issues.map((one) => deepest(one, here)));
   const longest = Math.max(...found.map((one) => one.path.length));
   const best = found.filter((one) => one.path.length === longest);

@@ -2,18 +2,19 @@
  * An end for every request: its time is bounded, and it ends when its asker has gone. Before the answer has begun, the
  * bound is an error with a status; later it is a last event of the stream.
  */
-import { type Refusal, refusalResponse, refusalText } from './refusal.ts';
+import { ApiError } from '../errors.ts';
+import { errorFrame } from '../stream.ts';
 
 export interface Deadline {
   /** Aborted when the time is over, with `late` as its reason, or when the asker has gone. */
   readonly signal: AbortSignal;
   /** What is said when the time is over. */
-  readonly late: Refusal;
+  readonly late: ApiError;
   /** The time is not counted any more. */
   clear(): void;
 }
 
-export function openDeadline(seconds: number, gone: AbortSignal, late: Refusal): Deadline {
+export function openDeadline(seconds: number, gone: AbortSignal, late: ApiError): Deadline {
   const controller = new AbortController();
   const onGone = (): void => {
     clearTimeout(timer);
@@ -40,7 +41,7 @@ export interface StreamEnds {
   readonly onFault: (error: unknown) => void;
 }
 
-/** The answer, or the refusal when the time is over first; its stream ends when the time is over. */
+/** The answer, or the error when the time is over first; its stream ends when the time is over. */
 export async function within(
   deadline: Deadline,
   answer: Promise<Response>,
@@ -59,9 +60,9 @@ export async function within(
     if (first) return bounded(first, deadline, ends);
     // What comes too late is thrown away, and its stream is told; that the answer ends with an error is as it should be.
     answer.then((response) => response.body?.cancel()).catch(() => {});
-    return refusalResponse(deadline.late);
+    return deadline.late.response();
   } catch (error) {
-    if (signal.aborted) return refusalResponse(deadline.late);
+    if (signal.aborted) return deadline.late.response();
     deadline.clear();
     throw error;
   } finally {
@@ -76,7 +77,7 @@ function bounded(response: Response, deadline: Deadline, ends: StreamEnds): Resp
     return response;
   }
   const events = headers.get('content-type')?.startsWith('text/event-stream') === true;
-  const last = events ? new TextEncoder().encode(`data: ${refusalText(deadline.late)}\n\n`) : undefined;
+  const last = events ? new TextEncoder().encode(errorFrame(deadline.late)) : undefined;
   return new Response(boundedStream(body, deadline, last, ends), { status, headers });
 }
 
@@ -104,7 +105,8 @@ function boundedStream(
           if (signal.reason === late && last) controller.enqueue(last);
           else if (signal.aborted) cut();
         } catch (error) {
-          onFault(error);
+          // A reader that was too slow is no fault of the stream.
+          if (!(error instanceof ApiError)) onFault(error);
           cut();
         }
         end();

@@ -1,4 +1,5 @@
 /** The shell of the server: connections, limits, keys, the page, the log, metrics. The only door of the folder. */
+export { modelApi } from './api.ts';
 export { isLoopback } from './hosts.ts';
 export { readApiKeys } from './keys.ts';
 export { LISTENER_LIMITS, type ListenerLimits } from './limits.ts';

@@ -5,8 +5,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { BitmillError } from '../../core/index.ts';
+import { ApiError } from '../errors.ts';
 import type { ListenerLimits } from './limits.ts';
-import { type Refusal, refusalText, refuse } from './refusal.ts';
 import { Turns } from './turns.ts';
 
 export type RequestHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
@@ -18,16 +18,16 @@ export interface ListenerOptions {
   readonly limits: ListenerLimits;
   readonly handle: RequestHandler;
   /** Called for every connection that was answered or closed before it had become a request. */
-  readonly onRefused?: (refusal: Refusal) => void;
+  readonly onRefused?: (error: ApiError) => void;
 }
 
 /** What Node finds wrong with bytes, as answers. Everything else: 400. */
-const CLIENT_ERRORS: Readonly<Record<string, Refusal>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: refuse(408, 'the request took too long to arrive'),
-  HPE_HEADER_OVERFLOW: refuse(431, 'the headers are too large'),
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: refuse(413, 'the extensions of a chunk are too large'),
+const CLIENT_ERRORS: Readonly<Record<string, ApiError>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: new ApiError(408, 'the request took too long to arrive'),
+  HPE_HEADER_OVERFLOW: new ApiError(431, 'the headers are too large'),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: new ApiError(413, 'the extensions of a chunk are too large'),
 };
-const MALFORMED = refuse(400, 'not a request of HTTP/1.1');
+const MALFORMED = new ApiError(400, 'not a request of HTTP/1.1');
 
 /** How often Node looks for requests that are late, in ms; its own default, 30 s, is longer than our limits. */
 const CHECK_MS = 500;
@@ -64,8 +64,8 @@ export class Listener {
     // Whoever asks before sending a body is told to go on when the body is read, not before.
     server.on('checkContinue', serve);
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-      const refusal = CLIENT_ERRORS[error.code ?? ''] ?? MALFORMED;
-      if (this.#tellOff(socket, error, refusal)) onRefused?.(refusal);
+      const told = CLIENT_ERRORS[error.code ?? ''] ?? MALFORMED;
+      if (this.#tellOff(socket, error, told)) onRefused?.(told);
     });
     server.setTimeout(1000 * limits.idleSeconds, (socket: Socket) => this.#onIdle(socket));
   }
@@ -112,16 +112,16 @@ export class Listener {
     if (await this.#turns.take(incoming.socket, outgoing)) await handle(incoming, outgoing);
   }
 
-  /** A refusal in plain bytes, for what never became a request. False: nobody is there to read it. */
-  #tellOff(socket: Socket, { code }: NodeJS.ErrnoException, refusal: Refusal): boolean {
+  /** An error in plain bytes, for what never became a request. False: nobody is there to read it. */
+  #tellOff(socket: Socket, { code }: NodeJS.ErrnoException, told: ApiError): boolean {
     const answering = this.#turns.current(socket)?.headersSent === true;
     if (!socket.writable || answering || code === 'ECONNRESET' || code === 'EPIPE') {
       socket.destroy();
       return false;
     }
-    const text = refusalText(refusal);
+    const text = JSON.stringify(told.body());
     socket.end(
-      `HTTP/1.1 ${refusal.status} Refused\r\nconnection: close\r\ncontent-type: application/json\r\n` +
+      `HTTP/1.1 ${told.status} Refused\r\nconnection: close\r\ncontent-type: application/json\r\n` +
         `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
     );
     // Closed with bytes unread, a connection is reset, and the answer may be lost on its way.

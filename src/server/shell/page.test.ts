@@ -39,7 +39,7 @@ describe('page', () => {
         "default-src 'self'",
         "script-src 'self' 'wasm-unsafe-eval'",
         "style-src 'self'",
-        "img-src 'self' data: blob:",
+        "img-src 'self'",
         "connect-src 'self'",
         "worker-src 'self'",
         "object-src 'none'",

@@ -71,13 +71,14 @@ function headersOf(name: string, bytes: Uint8Array, connect: readonly string[]):
   };
 }
 
-/** Own files only; WebAssembly may be compiled, text may not become code. Images may be made in the page. */
+/** Own files only; WebAssembly may be compiled, text may not become code. The page's own policy
+ * narrows it further. */
 function contentPolicy(connect: readonly string[]): string {
   return [
     "default-src 'self'",
     "script-src 'self' 'wasm-unsafe-eval'",
     "style-src 'self'",
-    "img-src 'self' data: blob:",
+    "img-src 'self'",
     ["connect-src 'self'", ...connect].join(' '),
     "worker-src 'self'",
     "object-src 'none'",

@@ -6,8 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
-import { routePath } from 'hono/route';
 import type { Logger } from 'pino';
+import { ApiError } from '../errors.ts';
 import type { ServerSettings } from '../settings.ts';
 import { type Account, openAccount } from './account.ts';
 import { partingResponse, readBody } from './body.ts';
@@ -17,7 +17,6 @@ import { keyCheck } from './keys.ts';
 import { logRequest } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { type Page, pageResponse } from './page.ts';
-import { type Refusal, refusalResponse, refuse } from './refusal.ts';
 
 /** What a request brings along to the routes of the API. */
 export interface Passed {
@@ -105,9 +104,9 @@ export class Shell {
         overrideGlobalObjects: false,
         autoCleanupIncoming: false,
         errorHandler: (error) => {
-          if (error instanceof RequestError) return refusalResponse(refuse(400, error.message));
+          if (error instanceof RequestError) return new ApiError(400, error.message).response();
           log.error({ err: error }, 'a request broke');
-          return refusalResponse(refuse(500, 'the server failed to answer this request'));
+          return new ApiError(500, 'the server failed to answer this request').response();
         },
       },
     );
@@ -137,7 +136,7 @@ export class Shell {
     const app = this.#app;
     app.onError((error, c) => {
       this.#options.log.error({ err: error, request: c.env.account.id }, 'a request broke');
-      return parting(c, refuse(500, 'the server failed to answer this request'));
+      return parting(c, new ApiError(500, 'the server failed to answer this request'));
     });
     app.use(this.#guardHost());
     if (settings.corsOrigins.length > 0) app.use(this.#allowOrigins());
@@ -158,10 +157,16 @@ export class Shell {
     return async (c, next) => {
       const { host, origin } = c.env.incoming.headers;
       if (hosts && !isAllowedHost(host, hosts)) {
-        return parting(c, refuse(403, `host ${host} is not a name of this server; --allow-host adds one`));
+        return parting(
+          c,
+          new ApiError(403, `host ${host} is not a name of this server; --allow-host adds one`),
+        );
       }
       if (!isAllowedOrigin(origin, host, settings.corsOrigins)) {
-        return parting(c, refuse(403, `pages of ${origin} may not ask this server; --cors allows them`));
+        return parting(
+          c,
+          new ApiError(403, `pages of ${origin} may not ask this server; --cors allows them`),
+        );
       }
       return next();
     };
@@ -203,7 +208,7 @@ export class Shell {
         const message =
           c.req.header('authorization') === undefined ? 'no API key was given' : 'wrong API key';
         const headers = { 'www-authenticate': 'Bearer' };
-        return parting(c, refuse(401, message, { code: 'invalid_api_key', headers }));
+        return parting(c, new ApiError(401, message, { code: 'invalid_api_key', headers }));
       }
       c.env.account.client = `key ${number + 1}`;
       return next();
@@ -215,14 +220,14 @@ export class Shell {
     if (this.#draining || !api) {
       const message = api ? 'the server is shutting down' : 'the models are being loaded';
       const headers = { 'retry-after': String(RETRY_SECONDS) };
-      return parting(c, refuse(503, message, { code: 'unavailable', headers }));
+      return parting(c, new ApiError(503, message, { code: 'unavailable', headers }));
     }
     const { incoming, outgoing, account } = c.env;
     const { settings, log } = this.#options;
     const body = await readBody(incoming, outgoing, settings.maxBodyBytes);
     if (body === 'gone') return new Response(null, { status: 400 });
     if (body === 'large') {
-      return parting(c, refuse(413, `the body is larger than ${settings.maxBodyBytes} bytes`));
+      return parting(c, new ApiError(413, `the body is larger than ${settings.maxBodyBytes} bytes`));
     }
     const deadline = openDeadline(settings.requestSeconds, c.req.raw.signal, lateAfter(settings));
     const answer = Promise.resolve(api(withBody(c.req.raw, body), { account, signal: deadline.signal }));
@@ -233,24 +238,18 @@ export class Shell {
   }
 }
 
-function parting(c: Context<ShellEnv>, refusal: Refusal): Promise<Response> {
-  return partingResponse(c.env.incoming, refusalResponse(refusal));
+function parting(c: Context<ShellEnv>, error: ApiError): Promise<Response> {
+  return partingResponse(c.env.incoming, error.response());
 }
 
 /** Clients try again after this status; it would take as long once more. */
-function lateAfter({ requestSeconds }: ServerSettings): Refusal {
+function lateAfter({ requestSeconds }: ServerSettings): ApiError {
   const message = `the request took longer than ${requestSeconds} s, which is what this server allows`;
-  return refuse(504, message, { code: 'timeout', headers: { 'x-should-retry': 'false' } });
+  return new ApiError(504, message, { code: 'timeout', headers: { 'x-should-retry': 'false' } });
 }
 
 function withBody(request: Request, body: Uint8Array<ArrayBuffer>): Request {
   const { method, url, headers } = request;
   const bodiless = method === 'GET' || method === 'HEAD';
   return new Request(url, { method, headers: [...headers], ...(bodiless ? {} : { body }) });
-}
-
-/** Puts on an account which route matched; a middleware of the API. */
-export function noteRoute(account: Account, c: Context): void {
-  const pattern = routePath(c, -1);
-  if (!pattern.includes('*')) account.route = pattern;
 }

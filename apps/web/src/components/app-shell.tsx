@@ -4,6 +4,7 @@ import { SHORTCUTS } from '../shortcuts.ts';
 import { type App, type Panel, useApp } from '../state/app.ts';
 import { VIEWS } from '../views.ts';
 import { Header } from './header.tsx';
+import { LiveRegion } from './live-region.tsx';
 import { NoticeBar } from './notice-bar.tsx';
 import { ParametersPanel } from './parameters-panel.tsx';
 import { SettingsDialog } from './settings-dialog.tsx';
@@ -19,7 +20,7 @@ const PANELS = {
 export function AppShell() {
   const app = useApp();
   useShortcuts(app);
-  const { view, panel, listOpen, announcement, chat } = app;
+  const { view, panel, listOpen, chat } = app;
   const { Component } = VIEWS[view.value];
   const PanelComponent = panel.value && PANELS[panel.value];
   const title = chat.conversation.value?.title;
@@ -50,9 +51,7 @@ export function AppShell() {
         </div>
       </div>
       <NoticeBar />
-      <p class="offscreen" aria-live="polite">
-        {announcement.value}
-      </p>
+      <LiveRegion />
     </div>
   );
 }

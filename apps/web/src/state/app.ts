@@ -3,6 +3,7 @@ import { type Signal, signal } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Extension } from '../extensions.ts';
+import { plainText } from '../markdown/plain.ts';
 import type { Provider } from '../provider.ts';
 import type { ViewName } from '../views.ts';
 import { Chat } from './chat.ts';
@@ -10,6 +11,7 @@ import { type Link, openLink } from './connection.ts';
 import type { Connection, Settings } from './settings.ts';
 import { Shelf } from './shelf.ts';
 import type { Store } from './store.ts';
+import { tellOtherTabs } from './tabs.ts';
 import type { Answer } from './tree.ts';
 
 /** A line at the bottom that goes away by itself. */
@@ -50,8 +52,8 @@ const READ_OUT = 600;
 function announcementOf({ content, facts: { state, failure } }: Answer): string {
   if (failure) return failure.message;
   if (state === 'aborted') return 'Stopped.';
-  const words = content.split(/\s+/).filter(Boolean).length;
-  return content.length <= READ_OUT ? content : `The answer has come: ${words} words.`;
+  if (content.length <= READ_OUT) return plainText(content) || 'The answer is empty.';
+  return `The answer has come: ${content.split(/\s+/).filter(Boolean).length} words.`;
 }
 
 export function createApp({ settings, store, extensions, providerOf }: AppParts): App {
@@ -67,7 +69,10 @@ export function createApp({ settings, store, extensions, providerOf }: AppParts)
     provider: link.provider,
     extensions,
     lastSetup: settings.lastSetup,
-    onSaved: () => void shelf.refresh(),
+    onSaved: () => {
+      tellOtherTabs();
+      void shelf.refresh();
+    },
     onProblem,
     onAnswered: (answer) => {
       announcement.value = announcementOf(answer);

@@ -30,6 +30,20 @@ export interface KeyValue {
   removeItem(key: string): void;
 }
 
+/** The browser's storage, or one for the page's life where it is forbidden even to ask for it. */
+export function storageOr(open: () => KeyValue): KeyValue {
+  try {
+    return open();
+  } catch {
+    const kept = new Map<string, string>();
+    return {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, value) => void kept.set(key, value),
+      removeItem: (key) => void kept.delete(key),
+    };
+  }
+}
+
 const KEYS = {
   theme: 'bitmill.theme',
   connection: 'bitmill.connection',
