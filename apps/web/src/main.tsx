@@ -4,6 +4,7 @@ import { render } from 'preact';
 import { AppShell } from './components/app-shell.tsx';
 import { EXTENSIONS } from './extensions.ts';
 import type { Provider } from './provider.ts';
+import { joined, LOCAL_MODELS } from './providers/local/index.ts';
 import { openAiProvider } from './providers/openai.ts';
 import { addressedConversation, followAddress } from './state/address.ts';
 import { type App, AppContext, adoptModel, createApp } from './state/app.ts';
@@ -17,7 +18,8 @@ import { followTheme } from './state/theme.ts';
 const OWN_SERVER = new URL('v1', document.baseURI).href;
 
 function providerOf({ baseUrl, apiKey }: Connection): Provider {
-  return openAiProvider({ baseUrl: baseUrl || OWN_SERVER, ...(apiKey ? { apiKey } : {}) });
+  const server = openAiProvider({ baseUrl: baseUrl || OWN_SERVER, ...(apiKey ? { apiKey } : {}) });
+  return joined(server, LOCAL_MODELS);
 }
 
 /** The page's server may forbid requests to others: what fails then looks like a server that is gone. */

@@ -27,8 +27,8 @@ export interface ServerFlags {
   readonly idleSeconds: string;
   readonly drainSeconds: string;
   readonly logPrompts?: boolean;
-  /** A folder; true: the one that comes with bitmill; false: none. */
-  readonly web?: string | boolean;
+  /** A folder; default: the one that comes with bitmill; false: none. */
+  readonly web?: string | false;
 }
 
 export interface ServerPlan {
@@ -103,8 +103,7 @@ function originOf(option: string, text: string): string {
   );
 }
 
-async function webFolder(web: string | boolean | undefined): Promise<string | undefined> {
+async function webFolder(web: ServerFlags['web']): Promise<string | undefined> {
   if (typeof web === 'string') return web;
-  // Left out it is undefined: where an option has both forms, commander gives it no default.
   return web !== false && (await exists(path.join(WEB_FOLDER, 'index.html'))) ? WEB_FOLDER : undefined;
 }
