@@ -3,7 +3,7 @@
  * only as far as a filter looks.
  */
 import { expBelow0 } from './exponential.ts';
-import { largest, mostLikely } from './ranking.ts';
+import { mostLikely, ranked } from './ranking.ts';
 
 /** First look at the ranking, and by how much it grows while a filter wants more. */
 const FIRST_LOOK = 64;
@@ -101,7 +101,7 @@ export class Candidates {
   }
 
   #rank(count: number): void {
-    if (this.#ranked.length < count) this.#ranked = largest(this.#logits, count);
+    if (this.#ranked.length < count) this.#ranked = ranked(this.#logits, count);
   }
 
   /** Weights of `ids`. */

@@ -4,7 +4,7 @@
  */
 import type { Candidates } from './candidates.ts';
 import type { SamplingOptions } from './options.ts';
-import { largest } from './ranking.ts';
+import { ranked } from './ranking.ts';
 
 type Filter = (candidates: Candidates, options: SamplingOptions) => void;
 
@@ -29,7 +29,7 @@ function keepTypical(candidates: Candidates, share: number): void {
   let count = 0;
   while (count < ids.length && (count === 0 || sum < share * total)) {
     if (count === nearest.length) {
-      nearest = largest(nearness, Math.max(FIRST_LOOK, count * GROWTH));
+      nearest = ranked(nearness, Math.max(FIRST_LOOK, count * GROWTH));
     }
     sum += candidates.weight(ids[nearest[count++]]);
   }
