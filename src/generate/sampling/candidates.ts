@@ -3,7 +3,7 @@
  * only as far as a filter looks.
  */
 import { expBelow0 } from './exponential.ts';
-import { largest, mostLikely } from './ranking.ts';
+import { mostLikely, ranked } from './ranking.ts';
 
 /** First look at the ranking, and by how much it grows while a filter wants more. */
 const FIRST_LOOK = 64;
@@ -63,6 +63,15 @@ export class Candidates {
     return this.#chosen?.length ?? this.#kept ?? this.#logits.length;
   }
 
+  /** -ln p of `ids`, of what is in the running. */
+  surprises(): Float64Array {
+    const ids = this.ids();
+    const all = this.#top + Math.log(this.total());
+    const surprises = new Float64Array(ids.length);
+    for (let at = 0; at < ids.length; at++) surprises[at] = all - this.#logits[ids[at]];
+    return surprises;
+  }
+
   /** Keeps the `count` most likely. */
   keepTop(count: number): void {
     const size = Math.max(1, Math.min(count, this.size));
@@ -99,7 +108,7 @@ export class Candidates {
   }
 
   #rank(count: number): void {
-    if (this.#ranked.length < count) this.#ranked = largest(this.#logits, count);
+    if (this.#ranked.length < count) this.#ranked = ranked(this.#logits, count);
   }
 
   /** Weights of `ids`. */

@@ -4,33 +4,41 @@
  */
 import type { Candidates } from './candidates.ts';
 import type { SamplingOptions } from './options.ts';
+import { ranked } from './ranking.ts';
 
 /** @param random a number from 0 to below 1, another one each time. */
 type Filter = (candidates: Candidates, options: SamplingOptions, random: () => number) => void;
+
+/** First look at the nearest, and by how much it grows while their share is too small. */
+const FIRST_LOOK = 64;
+const GROWTH = 8;
 
 /**
  * Locally typical sampling (Meister et al. 2022): near to the expected surprise first, until the share is reached. Of
  * tokens that are equally near, all or none, as in transformers.
  */
 function keepTypical(candidates: Candidates, share: number): void {
-  const all = candidates.ids();
+  const ids = candidates.ids();
+  const surprises = candidates.surprises();
   const total = candidates.total();
-  const p = new Float64Array(all.length);
   let entropy = 0;
-  for (let at = 0; at < p.length; at++) {
-    p[at] = candidates.weight(all[at]) / total;
-    if (p[at] > 0) entropy -= p[at] * Math.log(p[at]);
+  for (let at = 0; at < ids.length; at++) {
+    const p = candidates.weight(ids[at]) / total;
+    if (p > 0) entropy += p * surprises[at];
   }
-  const distance = p.map((one) => Math.abs(-Math.log(one) - entropy));
-  const order = new Int32Array(p.length).map((_, at) => at);
-  order.sort((a, b) => distance[a] - distance[b] || all[a] - all[b]);
+  const nearness = new Float32Array(ids.length);
+  for (let at = 0; at < ids.length; at++) nearness[at] = -Math.abs(surprises[at] - entropy);
+  let nearest: Int32Array = new Int32Array();
+  const nth = (at: number): number => {
+    if (at >= nearest.length) nearest = ranked(nearness, Math.max(FIRST_LOOK, at * GROWTH));
+    return nearest[at];
+  };
   let sum = 0;
   let count = 0;
-  while (count < order.length && (count === 0 || sum < share * total)) {
-    sum += candidates.weight(all[order[count++]]);
-  }
-  while (count < order.length && distance[order[count]] === distance[order[count - 1]]) count++;
-  candidates.keepOnly(order.subarray(0, count).map((at) => all[at]));
+  const goesOn = (): boolean =>
+    count === 0 || sum < share * total || nearness[nth(count)] === nearness[nth(count - 1)];
+  while (count < ids.length && goesOn()) sum += candidates.weight(ids[nth(count++)]);
+  candidates.keepOnly(nearest.subarray(0, count).map((at) => ids[at]));
 }
 
 /** XTC, exclude top choices (p-e-w, text-generation-webui #6335): of the likely tokens only the least likely stays. */

@@ -73,7 +73,9 @@ export class Sampler {
       if (constraint.allows(id)) return id;
     }
     const allowed = constraint.allowed();
-    const id = this.#pick(logits.map((value, id) => (allowed.has(id) ? value : Number.NEGATIVE_INFINITY)));
+    const masked = new Float32Array(logits.length).fill(Number.NEGATIVE_INFINITY);
+    for (let id = 0; id < masked.length; id++) if (allowed.has(id)) masked[id] = logits[id];
+    const id = this.#pick(masked);
     // Where nothing is left, the draw is one of what must not be.
     const isLeft = this.#options.logitBias.get(id) !== Number.NEGATIVE_INFINITY;
     if (isLeft && allowed.has(id)) return id;

@@ -23,18 +23,23 @@ export interface Scope {
   set(name: string, value: unknown): unknown;
 }
 
-export const Environment: new () => Scope = jinja.Environment;
-export const Interpreter: new (
-  scope: Scope,
-) => {
-  run(program: Node): Value;
-  evaluate(node: Node | undefined, scope: Scope): Value;
-} = jinja.Interpreter;
-export const parse: (tokens: readonly unknown[]) => Node = jinja.parse;
-export const tokenize: (
-  source: string,
-  options: { readonly lstrip_blocks: boolean; readonly trim_blocks: boolean },
-) => readonly unknown[] = jinja.tokenize;
+// A bundler does resolve them: its view of the package is set aside, so that both are checked against ours.
+const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
+  readonly Environment: new () => Scope;
+  readonly Interpreter: new (
+    scope: Scope,
+  ) => {
+    run(program: Node): Value;
+    evaluate(node: Node | undefined, scope: Scope): Value;
+  };
+  parse(tokens: readonly unknown[]): Node;
+  tokenize(
+    source: string,
+    options: { readonly lstrip_blocks: boolean; readonly trim_blocks: boolean },
+  ): readonly unknown[];
+};
+
+export { Environment, Interpreter, parse, tokenize };
 
 /** A node that is done: it stands for its value. */
 export const constant = (value: Value): Node => ({ type: 'Constant', value });
