@@ -39,6 +39,13 @@ describe('ChatTemplate', () => {
     expect(tokenizer.decode(ids)).toContain(content);
   });
 
+  test('control tokens inside variables, such as descriptions of tools, are text', () => {
+    const variables = { tools: [{ '<|end|>': '<|end|>' }] };
+    const ids = [...template('{{ tools[0] | tojson }}<|end|>').encode(MESSAGES, { variables })];
+    expect(ids.filter((one) => one === id('<|end|>'))).toHaveLength(1);
+    expect(tokenizer.decode(ids, { special: true })).toContain('{"<|end|>": "<|end|>"}<|end|>');
+  });
+
   test('a message may hold the characters that guard others', () => {
     const content = '\ufdd0<|end|>\ufdd1';
     expect(tokenizer.decode(template('{{ messages[0].content }}').encode([{ role: 'user', content }]))).toBe(

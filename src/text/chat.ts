@@ -24,15 +24,15 @@ export interface RenderOptions {
 /** Characters that Unicode keeps for use inside programs; one of them marks where a token must not be read. */
 const GUARDS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
 
-/** A message in which no text of a control token is whole: the guard stands behind its first character. */
-function guardedMessage(message: ChatMessage, tokenizer: Tokenizer, guard: string): ChatMessage {
-  const guarded = (value: unknown): unknown => {
+/** Data in which no text of a control token is whole: the guard stands behind its first character. */
+function guarded<T>(data: T, tokenizer: Tokenizer, guard: string): T {
+  const inner = (value: unknown): unknown => {
     if (typeof value === 'string') return tokenizer.guardControl(value, guard);
-    if (Array.isArray(value)) return value.map(guarded);
+    if (Array.isArray(value)) return value.map(inner);
     if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, guarded(item)]));
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [inner(name), inner(item)]));
   };
-  return guarded(message) as ChatMessage;
+  return inner(data) as T;
 }
 
 export class ChatTemplate {
@@ -74,16 +74,17 @@ export class ChatTemplate {
   }
 
   /**
-   * The ids of a chat. Control tokens are read where the template writes them, never where a message does. BOS goes
-   * first, once, where the vocabulary wants it.
+   * The ids of a chat. Control tokens are read where the template writes them, never where a message or a variable
+   * does. BOS goes first, once, where the vocabulary wants it.
    */
   encode(messages: readonly ChatMessage[], options: RenderOptions = {}): Int32Array {
-    const said = JSON.stringify(messages);
+    const { variables = {} } = options;
+    const said = JSON.stringify([messages, variables]);
     const guard = GUARDS.find((character) => !said.includes(character)) ?? GUARDS[0];
-    const text = this.render(
-      messages.map((message) => guardedMessage(message, this.#tokenizer, guard)),
-      options,
-    );
+    const text = this.render(guarded(messages, this.#tokenizer, guard), {
+      ...options,
+      variables: guarded(variables, this.#tokenizer, guard),
+    });
     const ids = this.#tokenizer.encode(text, { special: true, guard });
     const { bos, addBos } = this.#tokenizer;
     return addBos && bos !== undefined && ids[0] !== bos ? Int32Array.of(bos, ...ids) : ids;

@@ -20,8 +20,16 @@ To call one, answer with its name and arguments as JSON between tags, and nothin
 Its result comes back between <tool_response> and </tool_response>. Answer without a call where none is needed.`;
 }
 
-/** Tried out: some templates leave a system message out, some refuse it. */
+const TAKES_SYSTEM = new WeakMap<ChatTemplate, boolean>();
+
 function takesSystem(template: ChatTemplate): boolean {
+  const known = TAKES_SYSTEM.get(template) ?? triesSystem(template);
+  TAKES_SYSTEM.set(template, known);
+  return known;
+}
+
+/** Tried out: some templates leave a system message out, some refuse it. */
+function triesSystem(template: ChatTemplate): boolean {
   const said = 'said by the system';
   try {
     return template
