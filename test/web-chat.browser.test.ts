@@ -112,6 +112,41 @@ describe.skipIf(missing)('talking', () => {
     expect(await page.locator('.branch-number').allInnerTexts()).toHaveLength(2);
   });
 
+  test('formatted text: tables keep their sides, task lists their boxes, pictures are links', async () => {
+    const { page, api } = await open();
+    const table = '| a | b |\n| - | -: |\n| 1 | 2 |';
+    api.say({
+      pieces: [`${table}\n\n- [x] done\n- [ ] open\n\n3. three\n\n![A mill](https://example.org/mill.png)`],
+    });
+    await send(page, 'Show');
+    await answers(page);
+    const answer = page.locator('.answer .markdown');
+    expect(
+      await answer.getByRole('cell', { name: '2' }).evaluate((cell) => getComputedStyle(cell).textAlign),
+    ).toBe('right');
+    expect(
+      await answer
+        .getByRole('checkbox')
+        .evaluateAll((all) => all.map((box) => (box as HTMLInputElement).checked)),
+    ).toEqual([true, false]);
+    expect(await answer.locator('ol').getAttribute('start')).toBe('3');
+    expect(await answer.getByRole('link', { name: 'A mill' }).getAttribute('href')).toBe(
+      'https://example.org/mill.png',
+    );
+  });
+
+  test('code is coloured, named and copied as it is', async () => {
+    const { page, api } = await open();
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    api.say({ pieces: ['```ts\nconst a = "<b>";\n```'] });
+    await send(page, 'Code');
+    await answers(page);
+    expect(await page.locator('.code-head').innerText()).toContain('ts');
+    expect(await page.locator('.hljs-keyword').innerText()).toBe('const');
+    await button(page, 'Copy code').click();
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('const a = "<b>";');
+  });
+
   test('Esc leaves a question that is edited as it was, and the focus goes back', async () => {
     const { page } = await open();
     await send(page, 'Hi');

@@ -5,7 +5,9 @@
  */
 import type { ComponentType } from 'preact';
 import type { Message, Provider } from './provider.ts';
+import { localExtension } from './providers/local/index.ts';
 import { filesExtension } from './retrieval/index.ts';
+import { safetyExtension } from './safety/index.ts';
 import type { Notes, Turn } from './state/tree.ts';
 
 /** What is about to be asked. */
@@ -64,7 +66,7 @@ export interface Extension {
 export const isRefusal = (value: object): value is Refusal => 'refused' in value;
 
 /** All of them; a line each. */
-export const EXTENSIONS: readonly Extension[] = [filesExtension()];
+export const EXTENSIONS: readonly Extension[] = [filesExtension(), localExtension(), safetyExtension()];
 
 /** @param extensions in their order. */
 export async function beforeSend(

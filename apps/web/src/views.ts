@@ -6,11 +6,13 @@ import { ChatView } from './components/chat-view.tsx';
 export interface View {
   readonly label: string;
   readonly Component: ComponentType;
+  /** The model in the head of the page is the one that answers here. */
+  readonly picksModel: boolean;
 }
 
 export const VIEWS = {
-  chat: { label: 'Chat', Component: ChatView },
-  compare: { label: 'Compare', Component: ComparePage },
+  chat: { label: 'Chat', Component: ChatView, picksModel: true },
+  compare: { label: 'Compare', Component: ComparePage, picksModel: false },
 } satisfies Record<string, View>;
 
 export type ViewName = keyof typeof VIEWS;

@@ -1,4 +1,5 @@
 /** The comparison as a view of the page: it knows the page's models, and keeps results among the conversations. */
+import { checkedProvider } from '../safety/index.ts';
 import { useApp } from '../state/app.ts';
 import { CompareState } from './state.ts';
 import { CompareView } from './view.tsx';
@@ -8,7 +9,7 @@ const STATE = new CompareState();
 
 export function ComparePage() {
   const { link, chat, announcement } = useApp();
-  const sources = [{ provider: link.provider.value, models: link.models.value }];
+  const sources = [{ provider: checkedProvider(link.provider.value), models: link.models.value }];
   return (
     <div class="cmp-page">
       <CompareView

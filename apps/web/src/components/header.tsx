@@ -18,7 +18,7 @@ const THEMES: Readonly<
 };
 
 export function Header() {
-  const { settings, panel, listOpen, announcement } = useApp();
+  const { settings, panel, view, listOpen, announcement } = useApp();
   const theme = THEMES[settings.theme.value];
   const turnTheme = () => {
     settings.theme.value = theme.next;
@@ -34,7 +34,7 @@ export function Header() {
         aria={{ 'aria-expanded': listOpen.value }}
         onClick={() => (listOpen.value = true)}
       />
-      <ModelPicker />
+      {VIEWS[view.value].picksModel && <ModelPicker />}
       <ViewSwitch />
       <div class="header-tools">
         <IconButton
@@ -43,7 +43,12 @@ export function Header() {
           aria={{ 'aria-expanded': parametersOpen }}
           onClick={() => (panel.value = parametersOpen ? undefined : 'parameters')}
         />
-        <IconButton icon={theme.icon} label={`Colours: ${theme.says}`} onClick={turnTheme} />
+        <IconButton
+          icon={theme.icon}
+          label={`Colours: ${theme.says}`}
+          class="only-large"
+          onClick={turnTheme}
+        />
         <IconButton
           icon="help"
           label="Keyboard shortcuts"

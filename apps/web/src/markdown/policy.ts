@@ -56,6 +56,8 @@ export function purify(markup: string): DocumentFragment {
     ALLOWED_ATTR: ATTRIBUTES,
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
+    // DOMPurify holds the values of all other attributes against the rule for addresses, too.
+    ADD_URI_SAFE_ATTR: ['align', 'start', 'type'],
     ALLOWED_URI_REGEXP: LINK,
     RETURN_DOM_FRAGMENT: true,
   });

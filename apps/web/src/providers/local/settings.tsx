@@ -1,0 +1,106 @@
+/** In the settings: a model from a file or an address, to run in this browser with no server at all. */
+import { useSignal } from '@preact/signals';
+import { useId, useRef } from 'preact/hooks';
+import { adoptModel, useApp } from '../../state/app.ts';
+import type { LocalModels } from './models.ts';
+import type { ModelSource } from './protocol.ts';
+import { usableThreads } from './spawn.ts';
+
+export function localSettings(models: LocalModels) {
+  return function LocalSettings() {
+    const { link, chat } = useApp();
+    const url = useSignal('');
+    const problem = useSignal('');
+    const picker = useRef<HTMLInputElement>(null);
+    const ids = { url: useId(), hint: useId() };
+    const open = async (source: ModelSource) => {
+      problem.value = '';
+      try {
+        const { id } = await models.open(source);
+        await link.refresh();
+        chat.choose({ model: id });
+      } catch (error) {
+        problem.value = error instanceof Error ? error.message : String(error);
+      }
+    };
+    const close = async (id: string) => {
+      models.close(id);
+      await link.refresh();
+      adoptModel(chat, link);
+    };
+    const busy = models.busy.value;
+    const threads = usableThreads();
+    return (
+      <section class="section" aria-label="A model in this browser">
+        <h3>A model in this browser</h3>
+        <p class="hint" id={ids.hint}>
+          A GGUF file is read and run here; nothing leaves this machine. It computes on{' '}
+          {threads === 1 ? 'one thread, as this page may not share memory' : `${threads} threads`}.
+        </p>
+        <div class="row">
+          <button
+            type="button"
+            class="button"
+            disabled={busy !== ''}
+            aria-describedby={ids.hint}
+            onClick={() => picker.current?.click()}
+          >
+            Open a GGUF file…
+          </button>
+          <input
+            ref={picker}
+            type="file"
+            accept=".gguf"
+            multiple
+            hidden
+            aria-label="GGUF file"
+            onChange={({ currentTarget }) => {
+              const files = [...(currentTarget.files ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+              currentTarget.value = '';
+              if (files.length > 0) void open({ kind: 'files', files });
+            }}
+          />
+          <p class="quiet" role="status">
+            {busy}
+          </p>
+        </div>
+        <form
+          class="row"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (url.value.trim() !== '') void open({ kind: 'url', url: url.value.trim() });
+          }}
+        >
+          <label class="field wide" for={ids.url}>
+            Or its address
+            <input
+              id={ids.url}
+              type="url"
+              placeholder="https://…/model-Q4_K_M.gguf"
+              value={url.value}
+              onInput={({ currentTarget }) => {
+                url.value = currentTarget.value;
+              }}
+            />
+          </label>
+          <button type="submit" class="button" disabled={busy !== '' || url.value.trim() === ''}>
+            Open
+          </button>
+        </form>
+        {problem.value && (
+          <p class="failure" role="alert">
+            {problem.value}
+          </p>
+        )}
+        {models.list.value.map(({ info }) => (
+          <p key={info.id} class="row">
+            {info.id}
+            <button type="button" class="text-button" onClick={() => void close(info.id)}>
+              Close<span class="offscreen"> {info.id}</span>
+            </button>
+          </p>
+        ))}
+      </section>
+    );
+  };
+}
