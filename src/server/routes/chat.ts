@@ -53,6 +53,7 @@ function constraintsOf(state: AppState, request: ChatRequest, { service }: Serve
 /** @throws 400 */
 function chatOf(state: AppState, request: ChatRequest): Chat {
   const model = state.model(request.model);
+  if (request.top_logprobs && !request.logprobs) throw invalid('top_logprobs', 'needs "logprobs": true');
   const maxTokens = request.max_completion_tokens ?? request.max_tokens;
   const each = choicesOf(request, state.settings);
   const use = toolsOf(model, request);
