@@ -95,7 +95,14 @@ export class Candidates {
     this.#kept = most;
   }
 
-  /** Keeps the given ids. Only as the last filter: there is no ranking of them. */
+  /** Standard deviation of all logits that are not forbidden. */
+  deviation(): number {
+    const logits = this.#logits.filter(Number.isFinite);
+    const mean = logits.reduce((sum, logit) => sum + logit, 0) / logits.length;
+    return Math.sqrt(logits.reduce((sum, logit) => sum + (logit - mean) ** 2, 0) / logits.length);
+  }
+
+  /** Keeps the given ids. Only behind filters that rank: there is no ranking of these. */
   keepOnly(ids: Int32Array): void {
     this.#chosen = ids;
   }
