@@ -7,7 +7,7 @@ import type { Provider } from './provider.ts';
 import { joined, LOCAL_MODELS } from './providers/local/index.ts';
 import { openAiProvider } from './providers/openai.ts';
 import { addressedConversation, followAddress } from './state/address.ts';
-import { AppContext, adoptModel, createApp } from './state/app.ts';
+import { type App, AppContext, adoptModel, createApp } from './state/app.ts';
 import { indexedStore } from './state/indexed-store.ts';
 import { type Connection, openSettings, storageOr } from './state/settings.ts';
 import { memoryStore } from './state/store.ts';
@@ -20,6 +20,17 @@ const OWN_SERVER = new URL('v1', document.baseURI).href;
 function providerOf({ baseUrl, apiKey }: Connection): Provider {
   const server = openAiProvider({ baseUrl: baseUrl || OWN_SERVER, ...(apiKey ? { apiKey } : {}) });
   return joined(server, LOCAL_MODELS);
+}
+
+/** The page's server may forbid requests to others: what fails then looks like a server that is gone. */
+function tellBlockedRequests(notice: App['notice']): void {
+  document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => {
+    if (effectiveDirective !== 'connect-src' || !URL.canParse(blockedURI)) return;
+    const { origin } = new URL(blockedURI);
+    notice.value = {
+      text: `This page's server does not let the page ask ${origin}: start it with --connect ${origin}.`,
+    };
+  });
 }
 
 async function start(root: HTMLElement): Promise<void> {
@@ -42,6 +53,7 @@ async function start(root: HTMLElement): Promise<void> {
     </AppContext.Provider>,
     root,
   );
+  tellBlockedRequests(app.notice);
   followOtherTabs(() => void app.shelf.refresh());
   const findModels = async () => {
     await app.link.refresh();
