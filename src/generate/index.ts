@@ -14,4 +14,5 @@ export * from './sampling/index.ts';
 export * from './sequences.ts';
 export * from './serving/index.ts';
 export * from './session.ts';
+export * from './tools/index.ts';
 export * from './walk.ts';

@@ -64,6 +64,13 @@ export class TokenGrammar implements Constraint {
     this.#state = next;
   }
 
+  /** Bytes that stand in the text already. @returns false, and changes nothing: the text does not go on so. */
+  read(bytes: Uint8Array): boolean {
+    const next = this.#masks.automaton.read(this.#state, bytes);
+    if (next) this.#state = next;
+    return next !== undefined;
+  }
+
   #after(id: number): MatchState | undefined {
     const tokenizer = this.#tokenizer;
     if (!Number.isInteger(id) || id < 0 || id >= tokenizer.vocabularySize) return undefined;

@@ -63,6 +63,15 @@ export class Candidates {
     return this.#chosen?.length ?? this.#kept ?? this.#logits.length;
   }
 
+  /** -ln p of `ids`, of what is in the running. */
+  surprises(): Float64Array {
+    const ids = this.ids();
+    const all = this.#top + Math.log(this.total());
+    const surprises = new Float64Array(ids.length);
+    for (let at = 0; at < ids.length; at++) surprises[at] = all - this.#logits[ids[at]];
+    return surprises;
+  }
+
   /** Keeps the `count` most likely. */
   keepTop(count: number): void {
     const size = Math.max(1, Math.min(count, this.size));

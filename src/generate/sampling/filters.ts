@@ -4,28 +4,36 @@
  */
 import type { Candidates } from './candidates.ts';
 import type { SamplingOptions } from './options.ts';
+import { largest } from './ranking.ts';
 
 type Filter = (candidates: Candidates, options: SamplingOptions) => void;
 
+/** First look at the nearest, and by how much it grows while their share is too small. */
+const FIRST_LOOK = 64;
+const GROWTH = 8;
+
 /** Locally typical sampling (Meister et al. 2022): near to the expected surprise first, until the share is reached. */
 function keepTypical(candidates: Candidates, share: number): void {
-  const all = candidates.ids();
+  const ids = candidates.ids();
+  const surprises = candidates.surprises();
   const total = candidates.total();
-  const p = new Float64Array(all.length);
   let entropy = 0;
-  for (let at = 0; at < p.length; at++) {
-    p[at] = candidates.weight(all[at]) / total;
-    if (p[at] > 0) entropy -= p[at] * Math.log(p[at]);
+  for (let at = 0; at < ids.length; at++) {
+    const p = candidates.weight(ids[at]) / total;
+    if (p > 0) entropy += p * surprises[at];
   }
-  const distance = p.map((one) => Math.abs(-Math.log(one) - entropy));
-  const order = new Int32Array(p.length).map((_, at) => at);
-  order.sort((a, b) => distance[a] - distance[b] || all[a] - all[b]);
+  const nearness = new Float32Array(ids.length);
+  for (let at = 0; at < ids.length; at++) nearness[at] = -Math.abs(surprises[at] - entropy);
+  let nearest: Int32Array = new Int32Array();
   let sum = 0;
   let count = 0;
-  while (count < order.length && (count === 0 || sum < share * total)) {
-    sum += candidates.weight(all[order[count++]]);
+  while (count < ids.length && (count === 0 || sum < share * total)) {
+    if (count === nearest.length) {
+      nearest = largest(nearness, Math.max(FIRST_LOOK, count * GROWTH));
+    }
+    sum += candidates.weight(ids[nearest[count++]]);
   }
-  candidates.keepOnly(order.subarray(0, count).map((at) => all[at]));
+  candidates.keepOnly(nearest.subarray(0, count).map((at) => ids[at]));
 }
 
 export const FILTERS: readonly Filter[] = [

@@ -131,3 +131,36 @@ it('any requests at any times are answered as alone, or not at all, and all slot
     { numRuns: 150 },
   );
 });
+
+it('closed at any time, all that was asked for ends: whole, cut short, or refused', async () => {
+  const settings = fc.record({ count: fc.integer({ min: 1, max: 3 }), closeAfter: natural(60) });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(requests, { minLength: 1, maxLength: 10 }),
+      settings,
+      async (all, { count, closeAfter }) => {
+        const { service, sequences } = openScripted({ count, batch: 16 });
+        const closed = turns(closeAfter).then(() => service.close());
+        const ends = all.map(async (request) => {
+          await turns(request.delay);
+          const ids = idsOf(request);
+          const got: number[] = [];
+          if (request.kind === 'answer') {
+            const reason = await answer(service, request, got);
+            const expected = await alone(ids, sampling(request));
+            expect(got).toEqual(reason === 'aborted' ? expected.slice(0, got.length) : expected);
+          } else if (request.kind === 'embed') expect((await service.embed(ids)).length).toBe(service.width);
+          else expect((await service.score(ids)).length).toBe(ids.length - 1);
+        });
+        for (const end of await Promise.allSettled(ends)) {
+          if (end.status === 'rejected')
+            expect(end.reason).toMatchObject({ message: expect.stringContaining('about to close') });
+        }
+        await closed;
+        expect(sequences.isClosed).toBe(true);
+        expect(service.stats()).toMatchObject({ active: 0, waiting: 0 });
+      },
+    ),
+    { numRuns: 100 },
+  );
+});

@@ -60,7 +60,12 @@ export const samplingFields = {
     .union([stop, z.array(stop).max(MAX_STOPS)])
     .nullish()
     .openapi({ description: `Texts that end the answer, ${MAX_STOPS} at most; they are left out.` }),
-  top_k: z.int().min(0).nullish().openapi({ description: "Beyond OpenAI's API. 0: all." }),
+  top_k: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .nullish()
+    .openapi({ description: "Beyond OpenAI's API. 0: all." }),
   min_p: z.number().min(0).max(1).nullish().openapi({ description: "Beyond OpenAI's API." }),
   typical_p: z.number().gt(0).max(1).nullish().openapi({ description: "Beyond OpenAI's API." }),
   repetition_penalty: z

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** What is thrown away at most of a body that was refused, so that its sender reads the answer; bytes and ms. */
-const LINGER_BYTES = 2 ** 20;
+const LINGER_BYTES = 2 ** 24;
 const LINGER_MS = 1000;
 
 /** Asked to wait with its body until it is welcome. */
