@@ -29,6 +29,7 @@ const WRONG: readonly (readonly [string, object, string, string])[] = [
   ],
   ['a temperature below zero', { temperature: -1 }, 'temperature', '>=0'],
   ['a top_p of zero', { top_p: 0 }, 'top_p', '>0'],
+  ['the first Mirostat', { mirostat: 1 }, 'mirostat', 'neither 0 (off) nor 2'],
   ['a string for a number', { max_tokens: '5' }, 'max_tokens', 'expected number'],
   ['no tokens at most', { max_tokens: 0 }, 'max_tokens', '>=1'],
   ['half a token at most', { max_tokens: 1.5 }, 'max_tokens', 'expected int'],

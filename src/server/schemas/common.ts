@@ -5,6 +5,8 @@ import { OVERFLOW_POLICIES, SAMPLING_RANGES } from '../../generate/index.ts';
 /** Stop strings of one request at most, and characters of one; OpenAI's API has four. */
 const MAX_STOPS = 16;
 const MAX_STOP_LENGTH = 1000;
+/** As in llama.cpp, where Mirostat is asked for without a target. */
+export const MIROSTAT_TAU = 5;
 /** Entries of `logit_bias` at most. */
 const MAX_BIASES = 1024;
 /** Alternatives that are told of each token at most. */
@@ -71,6 +73,27 @@ export const samplingFields = {
   top_k: beyond('topK', 'Only so many of the likeliest tokens; 0: all.'),
   min_p: beyond('minP', 'Only tokens at least this many times as likely as the likeliest.'),
   typical_p: beyond('typicalP', 'Only tokens of the expected surprise, with this share; 1: all.'),
+  top_n_sigma: beyond(
+    'topNSigma',
+    'Only tokens so many standard deviations below the largest logit; 0: all.',
+  ),
+  xtc_probability: beyond('xtcProbability', 'How often the likeliest tokens but the last are taken away.'),
+  xtc_threshold: beyond('xtcThreshold', 'What XTC calls likely. Default 0.1.'),
+  mirostat: z
+    .union([z.literal(0), z.literal(2)], { error: 'is neither 0 (off) nor 2 (Mirostat 2)' })
+    .nullish()
+    .openapi({ description: "Beyond OpenAI's API. 2: Mirostat 2 in place of all filters. Default 0." }),
+  mirostat_tau: beyond('mirostatTau', `Bits of surprise that it aims at. Default ${MIROSTAT_TAU}.`),
+  mirostat_eta: beyond('mirostatEta', 'How fast it follows. Default 0.1.'),
+  dry_multiplier: beyond('dryMultiplier', 'What a token loses that goes on a repetition; 0: nothing.'),
+  dry_base: beyond('dryBase', 'Times this for each token more. Default 1.75.'),
+  dry_allowed_length: beyond('dryAllowedLength', 'Tokens from which a repetition counts. Default 2.'),
+  dry_penalty_last_n: beyond('dryRange', 'Only so many of the last tokens are looked at; 0: all.'),
+  dry_sequence_breakers: z
+    .array(z.string().min(1).max(MAX_STOP_LENGTH))
+    .max(MAX_STOPS)
+    .nullish()
+    .openapi({ description: "Beyond OpenAI's API. Texts that no repetition goes across." }),
   repetition_penalty: beyond('repetitionPenalty', 'Divides the logits of tokens that were seen; 1: none.'),
 } as const;
 
