@@ -107,6 +107,15 @@ test('an answer that was long enough says so', async () => {
   expect((await all(provider.chat(request()))).end.reason).toBe('length');
 });
 
+test('an answer that the server’s check has cut is told as such', async () => {
+  const cut = { choices: [{ index: 0, delta: {}, finish_reason: 'content_filter' }] };
+  const { provider } = scripted(events(piece('a'), cut, '[DONE]'));
+  await expect(all(provider.chat(request()))).rejects.toMatchObject({
+    message: "The server's safety check ended this answer.",
+    detail: { code: 'content_filter' },
+  });
+});
+
 test('an answer that ends without saying why broke off', async () => {
   const { provider } = scripted(events(piece('a')));
   await expect(all(provider.chat(request()))).rejects.toThrow('ended before the answer was whole');
