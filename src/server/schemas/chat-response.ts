@@ -15,7 +15,7 @@ export type TokenLogprobEntry = z.output<typeof tokenLogprobSchema>;
 
 const logprobsSchema = z.object({ content: z.array(tokenLogprobSchema), refusal: z.null() });
 
-const finishReason = z.enum(['stop', 'length', 'tool_calls']);
+const finishReason = z.enum(['stop', 'length', 'tool_calls', 'content_filter']);
 export type ChatFinishReason = z.output<typeof finishReason>;
 
 const toolCallSchema = z.object({
