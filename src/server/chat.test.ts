@@ -230,6 +230,13 @@ describe('an answer of a given form', () => {
     expect(wrong.status).toBe(400);
     expect(wrong.body.error.param).toBe('response_format.json_schema.schema');
     expect(wrong.body.error.message).toContain('strin');
+    const unknown = { ...schema, flavour: 'sweet' };
+    const strict = await post(CHAT, { ...HELLO, response_format: format(true, unknown) });
+    expect(strict.status).toBe(400);
+    expect(strict.body.error.message).toContain('strict, but');
+    expect(strict.body.error.message).toContain('flavour');
+    const loose = { ...HELLO, max_tokens: 1, response_format: format(false, unknown) };
+    expect((await post(CHAT, loose)).status).toBe(200);
     const grammar = await post(CHAT, { ...HELLO, grammar: 'root ::= other' });
     expect(grammar.body.error).toMatchObject({ param: 'grammar', type: 'invalid_request_error' });
     const both = await post(CHAT, { ...HELLO, grammar: 'root ::= "a"', response_format: format(true) });

@@ -33,6 +33,7 @@ const WRONG: readonly (readonly [string, object, string, string])[] = [
   ['no tokens at most', { max_tokens: 0 }, 'max_tokens', '>=1'],
   ['half a token at most', { max_tokens: 1.5 }, 'max_tokens', 'expected int'],
   ['too many alternatives', { logprobs: true, top_logprobs: 21 }, 'top_logprobs', '<=20'],
+  ['alternatives of tokens that are not told', { top_logprobs: 2 }, 'top_logprobs', '"logprobs": true'],
   ['too many stops', { stop: Array(17).fill('x') }, 'stop', '<=16'],
   ['too many answers', { n: 17 }, 'n', '17 answers; 16 are allowed'],
   ['a bias of no token', { logit_bias: { 100000: 1 } }, 'logit_bias', '100000 does not exist'],

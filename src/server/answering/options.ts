@@ -1,10 +1,13 @@
 /** Fields of a request as the options of an answer. */
-import type { RequestOptions, SamplingOptions } from '../../generate/index.ts';
+import { GREEDY, type RequestOptions, type SamplingOptions } from '../../generate/index.ts';
 import { invalid } from '../errors.ts';
 import type { AnswerRequest, SamplingRequest } from '../schemas/common.ts';
 import type { ServerSettings } from '../settings.ts';
 
 type SamplingBase = Omit<SamplingOptions, 'seed'>;
+
+/** What requests do not name. */
+const { seed: _, ...NEUTRAL } = GREEDY;
 
 /** Ids that the vocabulary has. @throws 400 */
 function biases(given: SamplingRequest['logit_bias'], vocabularySize: number): Map<number, number> {
@@ -17,6 +20,7 @@ function biases(given: SamplingRequest['logit_bias'], vocabularySize: number): M
 /** With OpenAI's defaults. */
 export function samplingOf(request: SamplingRequest, vocabularySize: number): SamplingBase {
   return {
+    ...NEUTRAL,
     temperature: request.temperature ?? 1,
     topK: request.top_k ?? 0,
     topP: request.top_p ?? 1,

@@ -1,6 +1,6 @@
 /** Pieces that several requests and responses share. */
 import { z } from '@hono/zod-openapi';
-import { OVERFLOW_POLICIES } from '../../generate/index.ts';
+import { OVERFLOW_POLICIES, SAMPLING_RANGES } from '../../generate/index.ts';
 
 /** Stop strings of one request at most, and characters of one; OpenAI's API has four. */
 const MAX_STOPS = 16;
@@ -39,17 +39,25 @@ export const modelField = z.string().optional().openapi({
 
 const stop = z.string().max(MAX_STOP_LENGTH);
 
-/** How tokens are chosen. Defaults are OpenAI's; those under "beyond OpenAI's API" are off by default. */
+type Ranged = keyof typeof SAMPLING_RANGES;
+
+/** A number within the sampler's range. */
+function ranged(option: Ranged, description: string) {
+  const range: { least: number; most: number; whole?: boolean; above?: boolean } = SAMPLING_RANGES[option];
+  const { least, most, whole = false, above = false } = range;
+  const number = whole ? z.int() : z.number();
+  return (above ? number.gt(least) : number.min(least)).max(most).nullish().openapi({ description });
+}
+
+/** The same for what OpenAI's API does not have. */
+const beyond = (option: Ranged, description: string) => ranged(option, `Beyond OpenAI's API. ${description}`);
+
+/** How tokens are chosen. Defaults are OpenAI's; what is beyond its API is off by default. */
 export const samplingFields = {
-  temperature: z
-    .number()
-    .min(0)
-    .max(100)
-    .nullish()
-    .openapi({ description: '0: always the likeliest. Default 1.' }),
-  top_p: z.number().gt(0).max(1).nullish().openapi({ description: 'Default 1: all tokens.' }),
-  presence_penalty: z.number().min(-100).max(100).nullish(),
-  frequency_penalty: z.number().min(-100).max(100).nullish(),
+  temperature: ranged('temperature', '0: always the likeliest. Default 1.'),
+  top_p: ranged('topP', 'Only the likeliest tokens with this share of the probability. Default 1: all.'),
+  presence_penalty: ranged('presencePenalty', 'Subtracted from the logits of tokens that came before.'),
+  frequency_penalty: ranged('frequencyPenalty', 'The same, times how often.'),
   logit_bias: z
     .record(z.string().regex(/^\d{1,9}$/, 'not the id of a token'), z.number().min(-100).max(100))
     .refine((biases) => Object.keys(biases).length <= MAX_BIASES, `more than ${MAX_BIASES} entries`)
@@ -60,20 +68,10 @@ export const samplingFields = {
     .union([stop, z.array(stop).max(MAX_STOPS)])
     .nullish()
     .openapi({ description: `Texts that end the answer, ${MAX_STOPS} at most; they are left out.` }),
-  top_k: z
-    .int()
-    .min(0)
-    .max(2 ** 31 - 1)
-    .nullish()
-    .openapi({ description: "Beyond OpenAI's API. 0: all." }),
-  min_p: z.number().min(0).max(1).nullish().openapi({ description: "Beyond OpenAI's API." }),
-  typical_p: z.number().gt(0).max(1).nullish().openapi({ description: "Beyond OpenAI's API." }),
-  repetition_penalty: z
-    .number()
-    .gt(0)
-    .max(100)
-    .nullish()
-    .openapi({ description: "Beyond OpenAI's API. 1: none." }),
+  top_k: beyond('topK', 'Only so many of the likeliest tokens; 0: all.'),
+  min_p: beyond('minP', 'Only tokens at least this many times as likely as the likeliest.'),
+  typical_p: beyond('typicalP', 'Only tokens of the expected surprise, with this share; 1: all.'),
+  repetition_penalty: beyond('repetitionPenalty', 'Divides the logits of tokens that were seen; 1: none.'),
 } as const;
 
 /** What requests for text share beside sampling. */

@@ -23,8 +23,7 @@ export interface Scope {
   set(name: string, value: unknown): unknown;
 }
 
-// A bundler does resolve them: its view of the package is set aside, so that both are checked against ours.
-const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
+interface Jinja {
   readonly Environment: new () => Scope;
   readonly Interpreter: new (
     scope: Scope,
@@ -32,14 +31,15 @@ const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
     run(program: Node): Value;
     evaluate(node: Node | undefined, scope: Scope): Value;
   };
-  parse(tokens: readonly unknown[]): Node;
-  tokenize(
+  readonly parse: (tokens: readonly unknown[]) => Node;
+  readonly tokenize: (
     source: string,
     options: { readonly lstrip_blocks: boolean; readonly trim_blocks: boolean },
-  ): readonly unknown[];
-};
+  ) => readonly unknown[];
+}
 
-export { Environment, Interpreter, parse, tokenize };
+// Bundlers' rules do resolve them (the web chat is checked so), and they are another wording of these.
+export const { Environment, Interpreter, parse, tokenize } = jinja as unknown as Jinja;
 
 /** A node that is done: it stands for its value. */
 export const constant = (value: Value): Node => ({ type: 'Constant', value });
