@@ -179,7 +179,9 @@ describe('options', () => {
     await expect(generator('a', { max_new_tokens: 1.5 })).rejects.toThrow(
       'max_new_tokens: 1.5 (number) is not a whole number from 0',
     );
-    await expect(generator('a', { do_sample: true, top_p: 2 })).rejects.toThrow('topP: 2');
+    await expect(generator('a', { do_sample: true, top_p: 2 })).rejects.toThrow(
+      'top_p: 2 is not a number above 0 to 1',
+    );
     await expect(generator('a', { response_format: { type: 'xml' } as never })).rejects.toThrow(
       'response_format: type is "xml"',
     );

@@ -63,7 +63,6 @@ describe.skipIf(missing)(`a model in the browser${missing ? ` (skipped: ${missin
         await section.getByRole('button', { name: 'Open', exact: true }).click();
       }
       await section.getByRole('button', { name: 'Close phi3-tiny-Q8_0 (in this browser)' }).waitFor();
-      await page.screenshot({ path: `/tmp/web2-local-${isolated}.png` });
       expect(await seriousFaults(page)).toEqual([]);
       await page.keyboard.press('Escape');
       expect(await page.getByLabel('Model', { exact: true }).inputValue()).toBe(
@@ -78,7 +77,6 @@ describe.skipIf(missing)(`a model in the browser${missing ? ` (skipped: ${missin
       await page.getByRole('button', { name: 'Answer again' }).waitFor({ timeout: 60_000 });
       expect(inNode).toMatch(/Paris/);
       expect((await page.locator('.markdown').innerText()).trim()).toBe(inNode.trim());
-      await page.screenshot({ path: `/tmp/web2-local-chat-${isolated}.png` });
     });
   });
 });

@@ -84,14 +84,12 @@ describe.skipIf(missing)(`attached files${missing ? ` (skipped: ${missing})` : '
     );
     const citation = page.locator('.markdown').getByRole('button', { name: 'Source 1' });
     expect(await page.locator('.citation-unknown').allTextContents()).toEqual(['9?']);
-    await page.screenshot({ path: '/tmp/web2-retrieval.png' });
     await citation.click();
     const dialog = page.getByRole('dialog', { name: '[1] mill.md, Water mill' });
     expect(await dialog.locator('mark').textContent()).toBe(
       '# Water mill\n\nThe wheel turns in the stream. It drives a saw for oak planks.',
     );
     expect(await dialog.locator('.source-text').textContent()).toBe(MILL);
-    await page.screenshot({ path: '/tmp/web2-retrieval-2.png' });
     expect(await seriousFaults(page)).toEqual([]);
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
@@ -105,7 +103,6 @@ describe.skipIf(missing)(`attached files${missing ? ` (skipped: ${missing})` : '
       'It cites none of its sources',
     );
     expect(embedded.slice(5)).toEqual(['How much is a sack of flour?']);
-    await page.screenshot({ path: '/tmp/web2-retrieval-3.png' });
   });
 
   test('after a reload files, sources and links are there again', async () => {

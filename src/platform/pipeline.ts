@@ -34,7 +34,12 @@ export async function pipeline<Task extends PipelineTask>(
   checkPipelineOptions(options);
   const { threads = availableThreads(), backend: given } = options;
   const file = await openAny(model, options);
-  const backend = given ?? (await openBackend(threads));
+  const backend =
+    given ??
+    (await openBackend(threads).catch(async (error: unknown) => {
+      if (file !== model) await file.close();
+      throw error;
+    }));
   const close = async () => {
     if (file !== model) await file.close();
     if (backend !== given) await backend.close();

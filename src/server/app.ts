@@ -13,6 +13,7 @@ import { descriptionRoute } from './routes/description.ts';
 import { embeddingRoutes } from './routes/embeddings.ts';
 import { modelRoutes } from './routes/models.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { safeModel, safetyMiddleware } from './safety.ts';
 import { validationError } from './schemas/problems.ts';
 import type { ServedModel, ServerSettings } from './settings.ts';
 import { AppState, plain } from './state.ts';
@@ -61,13 +62,15 @@ export function createApp(
   settings: ServerSettings,
   extras: AppExtras = {},
 ): Hono<ServerEnv> {
-  const state = new AppState(models, settings, extras);
+  const { safety } = extras;
+  const served = safety ? models.map((model) => safeModel(model, safety)) : models;
+  const state = new AppState(served, settings, extras);
   const app = new OpenAPIHono<ServerEnv>({
     defaultHook: (result) => {
       if (!result.success) throw validationError(result.error);
     },
   });
-  app.use('*', ...(extras.middleware ?? []));
+  app.use('*', ...(extras.middleware ?? []), ...(safety ? [safetyMiddleware(safety)] : []));
   for (const add of ROUTES) add(app, state);
   refuseOtherMethods(app);
   app.notFound((c) => {

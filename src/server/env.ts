@@ -1,5 +1,6 @@
 /** What middlewares put on a request for the routes, and what the routes tell the shell around them. */
 import type { Context, MiddlewareHandler } from 'hono';
+import type { SafetyCheck } from './safety.ts';
 
 export interface ServerEnv {
   readonly Variables: {
@@ -41,6 +42,8 @@ export interface AppExtras {
   readonly onAnswer?: (report: AnswerReport, c: ServerContext) => void;
   /** Hears of faults of ours: what the asker is not told. */
   readonly onFault?: (error: unknown, c: ServerContext) => void;
+  /** Looks at what is asked and at what is answered. Default: nobody does. */
+  readonly safety?: SafetyCheck;
   /** Of the program, for the API's description. */
   readonly version?: string;
   /** Milliseconds without an event after which a stream says that it lives. */

@@ -2,5 +2,6 @@
 export { createApp } from './app.ts';
 export type * from './env.ts';
 export { ApiError, type ApiErrorOptions, apiError, type ErrorBody } from './errors.ts';
+export type * from './safety.ts';
 export * from './settings.ts';
 export * from './shell/index.ts';

@@ -29,15 +29,14 @@ function keepTypical(candidates: Candidates, share: number): void {
   const nearness = new Float32Array(ids.length);
   for (let at = 0; at < ids.length; at++) nearness[at] = -Math.abs(surprises[at] - entropy);
   let nearest: Int32Array = new Int32Array();
-  const nth = (at: number): number => {
-    if (at >= nearest.length) nearest = ranked(nearness, Math.max(FIRST_LOOK, at * GROWTH));
-    return nearest[at];
-  };
   let sum = 0;
   let count = 0;
-  const goesOn = (): boolean =>
-    count === 0 || sum < share * total || nearness[nth(count)] === nearness[nth(count - 1)];
-  while (count < ids.length && goesOn()) sum += candidates.weight(ids[nth(count++)]);
+  for (; count < ids.length; count++) {
+    if (count === nearest.length) nearest = ranked(nearness, Math.max(FIRST_LOOK, count * GROWTH));
+    const isTie = count > 0 && nearness[nearest[count]] === nearness[nearest[count - 1]];
+    if (count > 0 && sum >= share * total && !isTie) break;
+    sum += candidates.weight(ids[nearest[count]]);
+  }
   candidates.keepOnly(nearest.subarray(0, count).map((at) => ids[at]));
 }
 

@@ -1,6 +1,7 @@
 /** One answer as text: tokens in, pieces out, each with the tokens that its text belongs to. */
 import type { AnswerEnd, FinishReason, GeneratedToken } from '../../generate/index.ts';
 import type { Tokenizer } from '../../text/index.ts';
+import { wasCut } from '../safety.ts';
 import { TokenTrack, type TrackedToken } from './token-track.ts';
 
 /** What became known with a token. */
@@ -9,7 +10,7 @@ export interface TextPiece {
   /** Where tokens are told. */
   readonly tokens: readonly TrackedToken[];
   /** With the last one. An answer that fills the context ends as one that has as many tokens as it may. */
-  readonly finish: 'stop' | 'length' | null;
+  readonly finish: 'stop' | 'length' | 'content_filter' | null;
 }
 
 const FINISH = {
@@ -34,7 +35,9 @@ export class TextChoice {
     return text === '' && tokens.length === 0 ? undefined : { text, tokens, finish: null };
   }
 
-  end({ text, reason }: AnswerEnd): TextPiece {
-    return { text, tokens: this.#track?.end(text, reason === 'stop') ?? [], finish: FINISH[reason] };
+  end(end: AnswerEnd): TextPiece {
+    const { text, reason } = end;
+    const finish = wasCut(end) ? 'content_filter' : FINISH[reason];
+    return { text, tokens: this.#track?.end(text, reason === 'stop') ?? [], finish };
   }
 }

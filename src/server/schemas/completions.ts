@@ -48,7 +48,7 @@ const choice = {
   index: z.int(),
   logprobs: logprobsSchema.nullable(),
 };
-const finish = z.enum(['stop', 'length']);
+const finish = z.enum(['stop', 'length', 'content_filter']);
 const head = {
   id: z.string(),
   object: z.literal('text_completion'),

@@ -73,6 +73,11 @@ export function brokenOff(): ProviderError {
   return new ProviderError('The connection ended before the answer was whole: try again.');
 }
 
+/** The server's own check of answers. */
+export function filtered(): ProviderError {
+  return new ProviderError("The server's safety check ended this answer.", { code: 'content_filter' });
+}
+
 export function unreadable(what: string): ProviderError {
   return new ProviderError(
     `The server's ${what} cannot be read: is this the address of an OpenAI-compatible API?`,

@@ -12,24 +12,30 @@ interface WireCompletion {
       /** The first one has nothing before it that could foretell it. */
       readonly token_logprobs: readonly (number | null)[];
       readonly top_logprobs?: readonly (Readonly<Record<string, number>> | null)[] | null;
-      /** Where each token begins, in characters of prompt and answer together. */
-      readonly text_offset: readonly number[];
     } | null;
   }[];
+  readonly usage?: { readonly prompt_tokens: number };
 }
 
 /** @throws ProviderError: also where the server cannot. */
 export async function scoreAnswer(server: OpenAiServer, request: ScoreRequest): Promise<AnswerToken[]> {
   const { model, messages, answer, top, signal } = request;
   const prompt = await rendered(server, { model, messages }, signal);
-  const body = { model, prompt: prompt + answer, echo: true, logprobs: top, max_tokens: 0, temperature: 0 };
-  const { choices } = await server.json<WireCompletion>('probabilities', 'completions', body, signal);
+  const ask = (text: string, more: object) =>
+    server.json<WireCompletion>(
+      'probabilities',
+      'completions',
+      { model, prompt: text, max_tokens: 0, temperature: 0, ...more },
+      signal,
+    );
+  // Counted, not measured in characters: white space around control tokens may belong to no token.
+  const { usage } = await ask(prompt, {});
+  const { choices } = await ask(prompt + answer, { echo: true, logprobs: top });
   const told = choices?.[0]?.logprobs;
-  if (!told) throw new ProviderError('This server tells no probabilities of a given text.');
-  return told.tokens.flatMap((token, i) => {
-    const logprob = told.token_logprobs[i] ?? null;
-    if ((told.text_offset[i] ?? 0) < prompt.length || logprob === null) return [];
-    return [{ token, logprob, top: likeliest(told.top_logprobs?.[i] ?? {}) }];
+  if (!told || !usage) throw new ProviderError('This server tells no probabilities of a given text.');
+  return told.tokens.slice(usage.prompt_tokens).map((token, i): AnswerToken => {
+    const at = usage.prompt_tokens + i;
+    return { token, logprob: told.token_logprobs[at] ?? 0, top: likeliest(told.top_logprobs?.[at] ?? {}) };
   });
 }
 

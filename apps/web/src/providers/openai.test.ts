@@ -107,6 +107,15 @@ test('an answer that was long enough says so', async () => {
   expect((await all(provider.chat(request()))).end.reason).toBe('length');
 });
 
+test('an answer that the server’s check has cut is told as such', async () => {
+  const cut = { choices: [{ index: 0, delta: {}, finish_reason: 'content_filter' }] };
+  const { provider } = scripted(events(piece('a'), cut, '[DONE]'));
+  await expect(all(provider.chat(request()))).rejects.toMatchObject({
+    message: "The server's safety check ended this answer.",
+    detail: { code: 'content_filter' },
+  });
+});
+
 test('an answer that ends without saying why broke off', async () => {
   const { provider } = scripted(events(piece('a')));
   await expect(all(provider.chat(request()))).rejects.toThrow('ended before the answer was whole');
@@ -211,15 +220,15 @@ test('embeddings that are missing are an error', async () => {
   await expect(provider.embed('m', ['a'])).rejects.toThrow('0 embeddings for 1 texts');
 });
 
-test('a given answer is scored by an echo of prompt and answer, and told from the answer on', async () => {
+test('a given answer is scored by an echo; the tokens of the prompt are counted, and left out', async () => {
   const logprobs = {
     tokens: ['<|user|>', 'Hi', 'Par', 'is'],
     token_logprobs: [null, -3, -0.1, -0.2],
     top_logprobs: [null, { Ho: -1 }, { Lon: -2.5, Par: -0.1 }, null],
-    text_offset: [0, 8, 10, 13],
   };
   const { provider, asked } = scripted(
     Response.json({ prompt: '<|user|>Hi' }),
+    Response.json({ choices: [{ text: '' }], usage: { prompt_tokens: 2, completion_tokens: 0 } }),
     Response.json({ choices: [{ text: '', logprobs }] }),
   );
   const { model, messages, signal } = request();
@@ -234,11 +243,12 @@ test('a given answer is scored by an echo of prompt and answer, and told from th
     },
     { token: 'is', logprob: -0.2, top: [] },
   ]);
-  expect(asked.map(({ url }) => url)).toEqual([
+  expect(asked.map(({ url }) => url).slice(0, 2)).toEqual([
     'http://host:1/apply-template',
     'http://host:1/v1/completions',
   ]);
-  expect(asked[1].body).toMatchObject({ prompt: '<|user|>HiParis', echo: true, logprobs: 5, max_tokens: 0 });
+  expect(asked[1].body).toMatchObject({ prompt: '<|user|>Hi', max_tokens: 0 });
+  expect(asked[2].body).toMatchObject({ prompt: '<|user|>HiParis', echo: true, logprobs: 5, max_tokens: 0 });
 });
 
 test('a server that cannot score says so', async () => {

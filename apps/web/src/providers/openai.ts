@@ -1,6 +1,6 @@
 /** A server that speaks OpenAI's API as a provider: bitmill's own, or any other. */
 import { type AnswerEnd, type ChatRequest, type Delta, type Provider, ProviderError } from '../provider.ts';
-import { brokenOff, errorText, refusal, unreachable, unreadable } from './openai-errors.ts';
+import { brokenOff, errorText, filtered, refusal, unreachable, unreadable } from './openai-errors.ts';
 import { scoreAnswer } from './openai-score.ts';
 import {
   chatBody,
@@ -124,6 +124,7 @@ async function* chat(server: OpenAiServer, request: ChatRequest): AsyncGenerator
   }
   if (request.signal.aborted) return { reason: 'aborted', ...counts() };
   if (progress.finish === undefined) throw brokenOff();
+  if (progress.finish === 'content_filter') throw filtered();
   return { reason: REASONS[progress.finish] ?? 'stop', ...counts() };
 }
 
