@@ -11,12 +11,18 @@ export function ranked(scores: ArrayLike<number>): number[] {
     .map(({ index }) => index);
 }
 
-/** One ranking out of several; what stands in none is left out. */
-export function fused(rankings: readonly (readonly number[])[]): number[] {
+/**
+ * One ranking out of several; what stands in none is left out.
+ * @param weights of the rankings; default 1 each.
+ */
+export function fused(
+  rankings: readonly (readonly number[])[],
+  weights: readonly number[] = rankings.map(() => 1),
+): number[] {
   const sums = new Map<number, number>();
-  for (const ranking of rankings) {
+  for (const [i, ranking] of rankings.entries()) {
     ranking.forEach((index, rank) => {
-      sums.set(index, (sums.get(index) ?? 0) + 1 / (K + rank + 1));
+      sums.set(index, (sums.get(index) ?? 0) + weights[i] / (K + rank + 1));
     });
   }
   return [...sums].sort(([a, x], [b, y]) => y - x || a - b).map(([index]) => index);

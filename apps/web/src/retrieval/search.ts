@@ -14,6 +14,13 @@ export interface Passage extends Chunk {
 /** Vectors of texts, of unit length. */
 export type Embed = (texts: readonly string[]) => Promise<readonly Float32Array[]>;
 
+/**
+ * Of the ranking by words and of that by meaning. Mean states of a chat model tell meaning badly: of 24 questions on 121
+ * passages of 13 articles, words put the right one among the first three 21 times, phi3-tiny's states 3 times, both with
+ * equal weight 8 times. So meaning decides between passages that words find alike, and where words find nothing.
+ */
+const WEIGHTS = [1, 0.05] as const;
+
 const pieces = new WeakMap<AttachedFile, readonly Passage[]>();
 
 export function passagesOf(file: AttachedFile): readonly Passage[] {
@@ -53,7 +60,7 @@ export async function search(
   } catch (error) {
     onlyWords = error instanceof Error ? error.message : String(error);
   }
-  const order = fused(rankings);
+  const order = fused(rankings, WEIGHTS);
   const rest = passages.map((_, i) => i).filter((i) => !order.includes(i));
   return { passages: [...order, ...rest].map((i) => passages[i]), onlyWords };
 }
