@@ -27,6 +27,13 @@ export async function startServer(args) {
     /** Resident memory, MiB. */
     rss: () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024,
+    /** Seconds of all cores so far; Linux counts them in hundredths. */
+    cpu: () => {
+      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
     /** Numbers of /metrics by name, labels left out; the sum where there are several. */
     metrics: async () => {
       const { body } = await request(port, { path: '/metrics' });

@@ -24,17 +24,20 @@ function prompt(number) {
 }
 
 /**
- * Streams that go on for a time; one that ends begins again, and all leave when the time is over.
+ * Streams that go on for a time; one that ends begins again, and all leave when the time is over. The time begins when
+ * all of them have a first token.
  * @returns tokens of each stream, and tokens a second of all.
  */
 async function timed({ port, model }, streams, seconds, from) {
-  const end = performance.now() + 1000 * seconds;
   const tokens = new Array(streams).fill(0);
+  const begun = new Set();
+  let end = Number.POSITIVE_INFINITY;
   let next = from;
   const one = async (stream) => {
     const onText = (count, response) => {
-      if (performance.now() < end) tokens[stream] += count;
-      else response.destroy();
+      if (begun.size === streams) tokens[stream] += count;
+      else if (begun.add(stream).size === streams) end = performance.now() + 1000 * seconds;
+      if (performance.now() >= end) response.destroy();
     };
     while (performance.now() < end) {
       await chat(port, model, prompt(next++), { stream: true, max_tokens: 400, onText });
@@ -66,16 +69,28 @@ async function sameTexts({ port, model }, streams, length) {
   };
 }
 
+/** Mean tokens of the server's runs while something is done, and what a token of them took of the cores, ms. */
+async function withBatch({ metrics, cpu }, work) {
+  const before = await metrics();
+  const start = cpu();
+  const result = await work();
+  const after = await metrics();
+  const [tokens, runs] = ['bitmill_run_tokens_total', 'bitmill_runs_total'].map(
+    (name) => after[name] - before[name],
+  );
+  return { ...result, batch: tokens / runs, runs, cpu: (1000 * (cpu() - start)) / tokens };
+}
+
 /** @param options `model`, `streams`, `seconds` of each timed part, `tokens` of an answer to compare, `args` of the server. */
 export async function compareStreams({ model, streams, seconds, tokens, args = [] }) {
   const server = await startServer(['-m', model, '--slots', String(streams), ...args]);
   try {
     await chat(server.port, server.model, 'Hello.', { max_tokens: 8 });
     const texts = await sameTexts(server, streams, tokens);
-    const one = await timed(server, 1, seconds, 2000);
-    const many = await timed(server, streams, seconds, 3000);
+    const one = await withBatch(server, () => timed(server, 1, seconds, 2000));
+    const many = await withBatch(server, () => timed(server, streams, seconds, 3000));
     const [least, most] = [Math.min(...many.tokens), Math.max(...many.tokens)];
-    return { texts, one: one.rate, many: many.rate, ratio: many.rate / one.rate, least, most };
+    return { texts, one, many, ratio: many.rate / one.rate, least, most };
   } finally {
     await server.stop();
   }

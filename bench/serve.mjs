@@ -47,8 +47,10 @@ async function streams() {
   };
   const { texts, one, many, ratio, least, most } = await compareStreams(options);
   console.log(`${path.basename(model)}: ${count} streams, ${os.availableParallelism()} cores`);
-  console.log(`1 stream:           ${one.toFixed(1)} tokens/s`);
-  console.log(`${count} streams:         ${many.toFixed(1)} tokens/s, ${ratio.toFixed(2)} times one`);
+  const speed = ({ rate, runs, batch, cpu }) =>
+    `${rate.toFixed(1)} tokens/s in ${runs} runs of ${batch.toFixed(1)} tokens, ${cpu.toFixed(1)} ms of a core for each`;
+  console.log(`1 stream:           ${speed(one)}`);
+  console.log(`${count} streams:         ${speed(many)}; ${ratio.toFixed(2)} times one`);
   console.log(
     `same answers:       ${texts.together.toFixed(1)} tokens/s at once, ${texts.alone.toFixed(1)} one after the other`,
   );

@@ -82,30 +82,37 @@ function compile() {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Where it is kept what the page was made of. */
-const PAGE_STAMP = 'dist/.web.json';
+/** Where the hash of what the page was made of is kept. */
+const PAGE_STAMP = 'dist/.web-stamp';
 
-/** A hash over the page's own files and those that it took from elsewhere in the repository. */
-function pageHash(outside) {
-  const own = glob('apps/web', /\.(tsx?|css|html|svg|json)$/).filter((file) => !/\.test\.tsx?$/.test(file));
-  const hash = createHash('sha256');
-  for (const file of [...own, ...outside, 'package-lock.json']) {
-    hash.update(file).update(existsSync(file) ? readFileSync(file) : '');
+/** Imports, dynamic ones and those of workers (`./worker.ts?worker&url`) included. */
+const PAGE_IMPORT = /(?:from|import)\s*\(?\s*'(\.[^'?]+)(?:\?[^']*)?'/g;
+
+/** The page's own files and those of the library that they reach. */
+function pageFiles() {
+  const own = glob('apps/web', /\.(tsx?|css|html|svg|json)$/);
+  const files = new Set(own.filter((file) => !/\.test\.tsx?$|^apps\/web\/src\/testing\//.test(file)));
+  // A set yields what is added while it is walked.
+  for (const file of files) {
+    if (!/\.tsx?$/.test(file)) continue;
+    for (const [, target] of readFileSync(file, 'utf8').matchAll(PAGE_IMPORT)) {
+      const reached = path.posix.join(path.posix.dirname(file), target);
+      if (existsSync(reached)) files.add(reached);
+    }
   }
-  return hash.digest('hex');
+  return [...files, 'package-lock.json'].sort();
 }
 
 async function buildPage() {
-  const last = existsSync(PAGE_STAMP) ? JSON.parse(readFileSync(PAGE_STAMP, 'utf8')) : { outside: [] };
-  if (existsSync('dist/web/index.html') && last.hash === pageHash(last.outside)) return;
+  const hash = createHash('sha256');
+  for (const file of pageFiles()) hash.update(file).update(readFileSync(file));
+  const stamp = hash.digest('hex');
+  const last = existsSync(PAGE_STAMP) ? readFileSync(PAGE_STAMP, 'utf8') : '';
+  if (existsSync('dist/web/index.html') && last === stamp) return;
   const started = Date.now();
   const { build } = await import('vite');
   const { output } = await build({ configFile: 'apps/web/vite.config.ts', logLevel: 'warn' });
-  const outside = output
-    .flatMap(({ moduleIds = [] }) => moduleIds)
-    .map((id) => path.relative('.', id.replace(/\?.*$/, '')).replaceAll('\\', '/'))
-    .filter((file) => existsSync(file) && !/^(apps\/web\/|\.\.|node_modules\/)/.test(file));
-  writeFileSync(PAGE_STAMP, JSON.stringify({ hash: pageHash(outside), outside }));
+  writeFileSync(PAGE_STAMP, stamp);
   console.error(`web: ${output.length} files, ${Date.now() - started} ms`);
 }
 

@@ -1,6 +1,15 @@
 /** `ai` with `@ai-sdk/openai-compatible`, unmodified, against the API on a real listener. */
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { APICallError, embedMany, generateObject, generateText, Output, streamText } from 'ai';
+import {
+  APICallError,
+  embedMany,
+  generateObject,
+  generateText,
+  Output,
+  stepCountIs,
+  streamText,
+  tool,
+} from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type OpenedService, openPhi3Tiny, type RunningApi, serveApi } from './api-server.ts';
@@ -59,6 +68,28 @@ describe('ai', () => {
     expect(schema.parse(object)).toEqual(object);
     const { output } = await generateText({ ...settings, output: Output.object({ schema }) });
     expect(schema.parse(output)).toEqual(output);
+  });
+
+  it('calls tools and goes on with their results', async () => {
+    const call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>';
+    const fake = new FakeService({
+      script: (prompt) => /<\|tool\|>(.*?)<\|end\|>/.exec(prompt)?.[1] ?? call,
+    });
+    const running = await serveApi(ID, fake);
+    const weather = tool({
+      description: 'Weather',
+      inputSchema: z.object({ city: z.string() }),
+      execute: async ({ city }) => `Sunny in ${city}.`,
+    });
+    const settings = { model: providerOf(running)(ID), prompt: 'How is it?', tools: { weather } };
+    const whole = await generateText({ ...settings, stopWhen: stepCountIs(3) });
+    expect(whole.text).toContain('Sunny in Rome.');
+    expect(whole.steps.map(({ finishReason }) => finishReason)).toEqual(['tool-calls', 'stop']);
+    const stream = streamText({ ...settings, stopWhen: stepCountIs(3) });
+    const pieces: string[] = [];
+    for await (const piece of stream.textStream) pieces.push(piece);
+    expect(pieces.join('')).toBe(whole.text);
+    await running.close();
   });
 
   it('goes on with a text, and embeds', async () => {

@@ -1,65 +1,23 @@
 /** `bitmill serve` as a child process, with the embedded model. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bitmill } from './cli.ts';
+import { BIN, killAll, startServe } from './serve-child.ts';
 
-const BIN = fileURLToPath(new URL('../bin/bitmill.mjs', import.meta.url));
-const MODEL = ['-m', 'phi3-tiny', '-t', '1', '-c', '256', '--port', '0', '--json'];
-
-interface Ready {
-  readonly url: string;
-  readonly port: number;
-  readonly pid: number;
-  readonly models: readonly {
-    readonly id: string;
-    readonly fileType: string;
-    readonly contextSize: number;
-  }[];
-  readonly slots: number;
-}
-
-interface Running {
-  readonly ready: Ready;
-  readonly child: ChildProcess;
-  readonly stderr: () => string;
-  /** Resolves with the exit code. */
-  readonly exit: Promise<number | null>;
-}
-
-const children: ChildProcess[] = [];
 let folder = '';
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'bitmill-serve-'));
 });
 afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL');
+  killAll();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function start(...args: readonly string[]): Promise<Running> {
-  const child = spawn(process.execPath, [BIN, 'serve', ...MODEL, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  children.push(child);
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const exit = once(child, 'exit').then(([code]) => code as number | null);
-  const line = once(child.stdout.setEncoding('utf8'), 'data').then(([text]) => String(text));
-  const first = await Promise.race([
-    line,
-    exit.then((code) => Promise.reject(new Error(`${code}: ${stderr}`))),
-  ]);
-  return { ready: JSON.parse(first) as Ready, child, stderr: () => stderr, exit };
-}
 
 function ask(
   url: string,
@@ -90,7 +48,7 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 
 describe('bitmill serve', () => {
   it('says when it is ready, answers, counts, and ends with 0 on SIGTERM', async () => {
-    const { ready, child, stderr, exit } = await start('--slots', '2');
+    const { ready, child, stderr, exit } = await startServe('--slots', '2');
     expect(ready).toMatchObject({
       models: [{ id: 'phi3-tiny', fileType: 'Q8_0', contextSize: 256 }],
       slots: 2,
@@ -124,7 +82,7 @@ describe('bitmill serve', () => {
   });
 
   it('gives the slot of an asker that leaves to the next, and finishes what runs when it is stopped', async () => {
-    const { ready, child, exit } = await start('--slots', '1');
+    const { ready, child, exit } = await startServe('--slots', '1');
     const { url } = ready;
     const leaving = new AbortController();
     const left = await ask(url, LONG, {}, leaving.signal);
@@ -146,7 +104,7 @@ describe('bitmill serve', () => {
   });
 
   it('answers bad requests with what is wrong, and goes on', async () => {
-    const { ready, child, exit } = await start('--slots', '1', '--max-body', '1KiB');
+    const { ready, child, exit } = await startServe('--slots', '1', '--max-body', '1KiB');
     const { url } = ready;
     const post = (body: string, type = 'application/json'): Promise<Response> =>
       fetch(`${url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': type }, body });
@@ -173,7 +131,7 @@ describe('bitmill serve', () => {
   });
 
   it('ends at once on a second signal', async () => {
-    const { ready, child, stderr, exit } = await start('--slots', '1');
+    const { ready, child, stderr, exit } = await startServe('--slots', '1');
     const response = await ask(ready.url, { ...LONG, n: 16 });
     const reader = response.body?.getReader();
     await reader?.read();
@@ -188,7 +146,7 @@ describe('bitmill serve', () => {
   it('wants a key where there is a file of keys', async () => {
     const keys = path.join(folder, 'keys');
     await writeFile(keys, '# ours\nsecret-key-1\n', { mode: 0o644 });
-    const { ready, child, stderr, exit } = await start(
+    const { ready, child, stderr, exit } = await startServe(
       '--slots',
       '1',
       '--api-key-file',
@@ -197,7 +155,8 @@ describe('bitmill serve', () => {
       '0.0.0.0',
     );
     expect(stderr()).toContain('other users of this machine can read the keys');
-    const url = `http://127.0.0.1:${ready.port}`;
+    const { url } = ready;
+    expect(url).toBe(`http://127.0.0.1:${ready.port}`);
     expect((await ask(url, { messages: FRANCE })).status).toBe(401);
     expect((await ask(url, { messages: FRANCE }, { authorization: 'Bearer secret-key-1' })).status).toBe(200);
     child.kill('SIGTERM');
@@ -210,7 +169,6 @@ describe('bitmill serve', () => {
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
     const child = spawn(process.execPath, [BIN, 'serve', '-m', 'phi3-tiny', '--port', String(port)]);
-    children.push(child);
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;

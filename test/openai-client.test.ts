@@ -139,6 +139,52 @@ describe('chat', () => {
   });
 });
 
+describe('tools', () => {
+  /** As the grammar of calls has it. */
+  const CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>';
+  /** Calls the tool, then says what it heard. */
+  const caller: FakeOptions = {
+    script: (prompt) => /<\|tool\|>(.*?)<\|end\|>/.exec(prompt)?.[1] ?? CALL,
+  };
+  const parameters = {
+    type: 'object' as const,
+    properties: { city: { type: 'string' as const, maxLength: 12 } },
+    required: ['city'],
+    additionalProperties: false,
+  };
+
+  it('are run by the helper, at once and in a stream', async () => {
+    const { client } = await scripted(caller);
+    const cities: string[] = [];
+    const weather = ({ city }: { city: string }) => {
+      cities.push(city);
+      return `Sunny in ${city}.`;
+    };
+    const definition = { name: 'weather', description: 'Weather', parameters, parse: JSON.parse };
+    const tools = [{ type: 'function' as const, function: { ...definition, function: weather } }];
+    const whole = client.chat.completions.runTools({ ...greedy, tools });
+    expect(await whole.finalContent()).toBe('Sunny in Rome.');
+    const stream = client.chat.completions.runTools({ ...greedy, tools, stream: true });
+    expect(await stream.finalContent()).toBe('Sunny in Rome.');
+    expect(cities).toEqual(['Rome', 'Rome']);
+  });
+
+  it('that are forced are called by a model that knows of none', async () => {
+    const { choices } = await openai.chat.completions.create({
+      ...greedy,
+      max_completion_tokens: 100,
+      tools: [{ type: 'function', function: { name: 'weather', parameters } }],
+      tool_choice: { type: 'function', function: { name: 'weather' } },
+    });
+    const [call] = choices[0].message.tool_calls ?? [];
+    expect(choices[0].finish_reason).toBe('tool_calls');
+    const { name, arguments: given } =
+      call.type === 'function' ? call.function : { name: '', arguments: '{}' };
+    expect(name).toBe('weather');
+    expect(Object.keys(JSON.parse(given))).toEqual(['city']);
+  });
+});
+
 describe('texts, vectors and models', () => {
   it('goes on with a text', async () => {
     const prompt = '<|user|>\nWhat is 8 + 18?<|end|>\n<|assistant|>\n';

@@ -35,7 +35,9 @@ async function answers({ messages, options }: { messages: typeof MESSAGES; optio
     await generator.dispose();
   }
   const refused = await pipeline('text-generation', 'owner/name').catch((error: Error) => error.message);
-  return { found, refused };
+  const named = { dtype: 'q4' };
+  const forNode = await pipeline('text-generation', address, named).catch((error: Error) => error.message);
+  return { found, refused, forNode };
 }
 
 test.skipIf(missing)('a model answers in the page as in Node, from a URL and from a file', async () => {
@@ -47,6 +49,7 @@ test.skipIf(missing)('a model answers in the page as in Node, from a URL and fro
   expect(inPage).toEqual({
     found: Array.from({ length: 4 }, () => generated_text),
     refused: 'owner/name is no address of a model',
+    forNode: 'dtype: works in Node only',
   });
   expect(browser?.errors).toEqual([]);
 });

@@ -103,6 +103,28 @@ describe('shapes', () => {
     expect(await generator('Once upon a time', options)).toEqual(output);
   });
 
+  test("transformers.js's documented example runs, and the last message's content is text", async () => {
+    const q8 = await pipeline('text-generation', MODEL, { dtype: 'q8', device: 'wasm', context_size: 128 });
+    const messages = [
+      { role: 'system', content: 'You are a helpful assistant.' },
+      { role: 'user', content: 'What is the capital of France?' },
+    ];
+    const heard: string[] = [];
+    const output = await q8(messages, {
+      max_new_tokens: 32,
+      do_sample: false,
+      streamer: new TextStreamer(q8.tokenizer, {
+        skip_prompt: true,
+        skip_special_tokens: true,
+        callback_function: (text) => heard.push(text),
+      }),
+    });
+    const content = output[0].generated_text.at(-1)?.content;
+    expectTypeOf<NonNullable<typeof content>>().toEqualTypeOf<string>();
+    expect(heard.join('')).toBe(content);
+    await q8.dispose();
+  });
+
   test('types follow the input and return_full_text', () => {
     const chat: Chat = ASK;
     const unsure = { return_full_text: Math.random() > 0.5 };
@@ -130,9 +152,14 @@ describe('options', () => {
     await expect(generator('a', { top_j: 5 } as object)).rejects.toMatchObject({
       hint: expect.stringMatching(/top_[kp]/),
     });
-    await expect(pipeline('text-generation', MODEL, { context: 5 } as object)).rejects.toThrow(
-      'context is no option of pipeline',
-    );
+    const refused = (options: object) => expect(pipeline('text-generation', MODEL, options)).rejects;
+    await refused({ contextsize: 5 }).toMatchObject({
+      message: 'contextsize is no option of pipeline',
+      hint: 'did you mean context_size?',
+    });
+    await refused({ device: 'webgpu' }).toThrow('device: webgpu is none of auto, cpu, wasm');
+    await refused({ batch_size: 0 }).toThrow('batch_size: 0 is not a whole number from 1');
+    await refused({ dtype: 'q3' }).toThrow('dtype: q3 is no type');
   });
 
   test('one of transformers that is not there is refused, unless it would do nothing', async () => {
@@ -152,7 +179,9 @@ describe('options', () => {
     await expect(generator('a', { max_new_tokens: 1.5 })).rejects.toThrow(
       'max_new_tokens: 1.5 (number) is not a whole number from 0',
     );
-    await expect(generator('a', { do_sample: true, top_p: 2 })).rejects.toThrow('topP: 2');
+    await expect(generator('a', { do_sample: true, top_p: 2 })).rejects.toThrow(
+      'top_p: 2 is not a number above 0 to 1',
+    );
     await expect(generator('a', { response_format: { type: 'xml' } as never })).rejects.toThrow(
       'response_format: type is "xml"',
     );

@@ -342,7 +342,7 @@ describe.skipIf(missing)('failing', () => {
     await button(page, 'Settings').click();
     await page.getByLabel('Base URL').fill('http://127.0.0.1:9/v1');
     await button(page, 'Connect').click();
-    const state = page.getByRole('dialog').getByRole('status');
+    const state = page.getByRole('dialog').getByRole('status').first();
     await expect.poll(() => state.innerText()).toContain('No answer from http://127.0.0.1:9/v1');
     await page.getByLabel('Base URL').fill(`${api.url}v1`);
     await page.getByLabel('API key').fill('secret');

@@ -1,7 +1,17 @@
 /** Cases of the backend suite that keep keys and values: attention over caches, and a whole layer. */
-import type { CacheType } from '../graph/index.ts';
+import type { AttentionAlgorithm, CacheType } from '../graph/index.ts';
 import { FORMATS } from '../quants/index.ts';
-import { dims, type NamedCase, type TestCase, testCase, testValues, testWeight } from './run-graph.cases.ts';
+import {
+  dims,
+  dimsOf,
+  type NamedCase,
+  type TestCase,
+  testCase,
+  testValues,
+  testWeight,
+} from './run-graph.cases.ts';
+
+const ATTENTION = ['eager', 'flash'] as const satisfies readonly AttentionAlgorithm[];
 
 interface AttentionSizes {
   readonly heads: number;
@@ -30,7 +40,7 @@ const SIZES: readonly AttentionSizes[] = [
 /** Stores keys and values of a first run, then attends from a second one. Scores reach about 8 standard deviations. */
 function attentionCase(
   type: CacheType,
-  algorithm: 'eager' | 'flash',
+  algorithm: AttentionAlgorithm,
   { heads, kvHeads, size, window, past, T }: AttentionSizes,
 ): TestCase {
   const widths = [heads * size, kvHeads * size, kvHeads * size];
@@ -51,11 +61,139 @@ function attentionCase(
   });
 }
 
+/** Runs of several sequences: [tokens, positions before, row at which the region begins]. */
+type SpanRuns = readonly (readonly (readonly [rows: number, past: number, start: number])[])[];
+
+interface SpanSizes extends Omit<AttentionSizes, 'past' | 'T'> {
+  readonly runs: SpanRuns;
+}
+
+/** Regions in any order, with gaps; prompts beside single tokens; sequences that miss a run. */
+const SPAN_SIZES: readonly SpanSizes[] = [
+  { heads: 4, kvHeads: 4, size: 64, window: 0, runs: [[[1, 0, 0]], [[1, 0, 7]]] },
+  {
+    heads: 6,
+    kvHeads: 2,
+    size: 64,
+    window: 0,
+    runs: [
+      [
+        [40, 0, 100],
+        [3, 0, 0],
+        [9, 0, 200],
+      ],
+      [
+        [1, 3, 0],
+        [1, 40, 100],
+        [1, 9, 200],
+      ],
+    ],
+  },
+  {
+    heads: 4,
+    kvHeads: 2,
+    size: 80,
+    window: 7,
+    runs: [
+      [
+        [33, 0, 50],
+        [12, 0, 3],
+      ],
+      [
+        [1, 12, 3],
+        [70, 0, 120],
+        [5, 33, 50],
+      ],
+    ],
+  },
+  {
+    heads: 2,
+    kvHeads: 2,
+    size: 96,
+    window: 0,
+    runs: [
+      [[130, 0, 0]],
+      [[20, 0, 140]],
+      [
+        [1, 130, 0],
+        [2, 20, 140],
+        [1, 0, 200],
+      ],
+    ],
+  },
+];
+
+function cachesFit(type: CacheType, { kvHeads, size }: { kvHeads: number; size: number }): boolean {
+  return type !== 'q8_0' || (kvHeads * size) % 32 === 0;
+}
+
+/** Attention of several sequences: the same graph as that of one. */
+function spansCase(type: CacheType, algorithm: AttentionAlgorithm, sizes: SpanSizes): TestCase {
+  const { graph } = attentionCase(type, algorithm, { ...sizes, past: 0, T: 1 });
+  const width = (sizes.heads + 2 * sizes.kvHeads) * sizes.size;
+  const runs = sizes.runs.map((run, i) => {
+    const dims = dimsOf(...run.map(([rows, past, start]) => ({ rows, past, start })));
+    return { dims, inputs: { qkv: testValues(dims.T * width, i + 1, 2) } };
+  });
+  return { graph, weights: [], runs };
+}
+
+/** Attention of several sequences in a run, by both algorithms. */
+export function spanCases(type: CacheType): NamedCase[] {
+  return SPAN_SIZES.filter((sizes) => cachesFit(type, sizes)).flatMap((sizes) =>
+    ATTENTION.map((algorithm): NamedCase => {
+      const { heads, kvHeads, size, window, runs } = sizes;
+      const last = runs[runs.length - 1].map(([rows, past]) => `${rows} after ${past}`).join(', ');
+      return [
+        `attention: ${algorithm}, ${type} cache, ${heads}/${kvHeads} heads of ${size}, window ${window}, side by side ${last}`,
+        () => spansCase(type, algorithm, sizes),
+      ];
+    }),
+  );
+}
+
+/** A case of several sequences, and each of its sequences alone: in its own run, with a region of its own at row 0. */
+export interface SplitCase {
+  readonly together: TestCase;
+  readonly parts: readonly { readonly alone: TestCase; readonly row: number; readonly rows: number }[];
+}
+
+/** What shows that the sequences of a case do not feel each other: the last run's rows, and who made them. */
+export function splitCases(type: CacheType): (readonly [name: string, make: () => SplitCase])[] {
+  return SPAN_SIZES.filter((sizes) => cachesFit(type, sizes)).flatMap((sizes) =>
+    ATTENTION.map((algorithm) => {
+      const make = (): SplitCase => {
+        const together = spansCase(type, algorithm, sizes);
+        const last = together.runs[together.runs.length - 1].dims.spans ?? [];
+        return { together, parts: last.map(({ start }) => aloneOf(together, start)) };
+      };
+      const { heads, kvHeads, size, window } = sizes;
+      return [`${algorithm}, ${type}, ${heads}/${kvHeads} heads of ${size}, window ${window}`, make] as const;
+    }),
+  );
+}
+
+/** The runs of the sequence whose region begins at `start`, alone. */
+function aloneOf({ graph, runs }: TestCase, start: number): SplitCase['parts'][number] {
+  let place = { row: 0, rows: 0 };
+  const own = runs.flatMap(({ dims, inputs: { qkv } }) => {
+    const spans = dims.spans ?? [];
+    const at = spans.findIndex((span) => span.start === start);
+    if (at < 0) return [];
+    const row = spans.slice(0, at).reduce((sum, { rows }) => sum + rows, 0);
+    const { rows, past } = spans[at];
+    place = { row, rows };
+    const width = qkv.length / dims.T;
+    const part = (qkv as Float32Array).slice(row * width, (row + rows) * width);
+    return [{ dims: { T: rows, S: 0, past }, inputs: { qkv: part } }];
+  });
+  return { alone: { graph, weights: [], runs: own }, ...place };
+}
+
 /** Attention by both algorithms in every size that the cache type can have. */
 export function attentionCases(type: CacheType): NamedCase[] {
-  const fitting = SIZES.filter(({ kvHeads, size }) => type !== 'q8_0' || (kvHeads * size) % 32 === 0);
-  return fitting.flatMap((sizes) =>
-    (['eager', 'flash'] as const).map((algorithm): NamedCase => {
+  return SIZES.filter((sizes) => cachesFit(type, sizes)).flatMap((sizes) =>
+    ATTENTION.map((algorithm): NamedCase => {
       const { heads, kvHeads, size, window, past, T } = sizes;
       const shape = `${heads}/${kvHeads} heads of ${size}, window ${window}, ${past} positions and ${T} tokens`;
       return [

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CACHE_TYPES, GraphBuilder, type Value, withSquareSums } from '../graph/index.ts';
 import { FORMATS, type TensorFormat } from '../quants/index.ts';
-import { attentionCases, layerCases } from './attention.cases.ts';
+import { attentionCases, layerCases, spanCases, splitCases } from './attention.cases.ts';
 import { type Backend, type Buffer, bytesOf, readF32 } from './backend.ts';
 import { referenceBackend } from './reference.ts';
 import {
@@ -210,6 +210,13 @@ function sumsCase(): TestCase {
   return { ...one, graph: withSquareSums(one.graph, () => true) };
 }
 
+/** Values of the output `out` of the last run. */
+async function outputOf(backend: Backend, one: TestCase): Promise<Float64Array> {
+  const found = (await runCase(backend, one)).get('out');
+  if (!found) throw new Error('the case has no output `out`');
+  return found.values;
+}
+
 /** @param make opens the backend under test. */
 export function backendCases(name: string, make: () => Promise<Backend>, tolerances: Tolerances): void {
   const reference = referenceBackend();
@@ -259,7 +266,8 @@ export function backendCases(name: string, make: () => Promise<Backend>, toleran
     each(likelihoodCases, tolerances.rounding);
     test('square_sum: sums of two runs add up', () => compare(sumsCase(), tolerances.sums));
     for (const type of CACHE_TYPES) {
-      each(attentionCases(type), type === 'q8_0' ? tolerances.q8Cache : tolerances.rounding);
+      const tolerance = type === 'q8_0' ? tolerances.q8Cache : tolerances.rounding;
+      each([...attentionCases(type), ...spanCases(type)], tolerance);
     }
     each(layerCases(), tolerances.rounding);
   });
@@ -305,6 +313,45 @@ export function bufferCases(name: string, open: () => Backend): void {
       expect([...(await readF32(backend, c, 6))]).toEqual([4, 8, 12, 0, 0, 0]);
       for (const buffer of [a, b, c]) backend.free(buffer);
     });
+
+    test('a copy takes bytes to another buffer, or within one where both ranges overlap', async () => {
+      const backend = open();
+      const [a, b] = ['a', 'b'].map((label) => backend.alloc(8, label));
+      backend.write(a, 0, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+      backend.copy(a, 2, b, 5, 3);
+      expect([...(await backend.read(b, 0, 8))]).toEqual([0, 0, 0, 0, 0, 3, 4, 5]);
+      backend.copy(a, 0, a, 2, 5);
+      expect([...(await backend.read(a, 0, 8))]).toEqual([1, 2, 1, 2, 3, 4, 5, 8]);
+      expect(() => backend.copy(a, 4, b, 0, 5)).toThrow('bytes 4 to 9 of a buffer of 8');
+      for (const buffer of [a, b]) backend.free(buffer);
+    });
+
+    test('spans that are not the tokens of the run are refused', async () => {
+      const backend = open();
+      const g = new GraphBuilder('twice');
+      const x = g.input('x', 'T', 1);
+      g.output('out', g.add(x, x));
+      const program = backend.compile(g.build());
+      const bind = new Map(['x', 'out'].map((name) => [name, backend.alloc(12, name)]));
+      const spans = [{ rows: 2, past: 0, start: 0 }];
+      const run = backend.run([{ program, dims: { T: 3, S: 0, past: 0, spans }, bind }]);
+      await expect(run).rejects.toThrow('twice: the spans have 2 tokens, the run 3');
+      for (const buffer of bind.values()) backend.free(buffer);
+    });
+
+    test.each(CACHE_TYPES.flatMap(splitCases))(
+      'sequences side by side give the bits that each gives alone: %s',
+      async (_, make) => {
+        const { together, parts } = make();
+        const out = await outputOf(open(), together);
+        expect(parts.length).toBeGreaterThan(0);
+        for (const { alone, row, rows } of parts) {
+          const own = await outputOf(open(), alone);
+          const cols = own.length / rows;
+          expect(own).toEqual(out.slice(row * cols, (row + rows) * cols));
+        }
+      },
+    );
 
     test('a step that lacks a buffer is refused with its name', async () => {
       const backend = open();

@@ -18,6 +18,14 @@ export interface Program {
   readonly graph: Graph;
 }
 
+export interface CompileOptions {
+  /**
+   * Whether a token's numbers are the same bits in any company. Without it, a backend may compute a lone token with less
+   * precision for its speed. Default false.
+   */
+  readonly uniform?: boolean;
+}
+
 /** One program with everything that it names: inputs, outputs, weights, caches and sums by their names. */
 export interface Step {
   readonly program: Program;
@@ -47,7 +55,7 @@ export interface Backend {
   free(target: Buffer): void;
   /** Brings a tensor in, piece by piece. */
   upload(weight: Weight, read: ReadBytes): Promise<Buffer>;
-  compile(graph: Graph): Program;
+  compile(graph: Graph, options?: CompileOptions): Program;
   /** Runs the steps in order; when it resolves, outputs, caches and sums are written. One run at a time. */
   run(steps: readonly Step[]): Promise<void>;
   close(): Promise<void>;

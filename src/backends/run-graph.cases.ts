@@ -1,6 +1,14 @@
 /** Runs a graph on a backend with given data, for the case suite and the tests of backends. */
 import { normal, sample, studentT } from '../../test/random.ts';
-import { type Dims, type Graph, GraphBuilder, type TensorLike, valueBytes } from '../graph/index.ts';
+import {
+  cacheRows,
+  type Dims,
+  type Graph,
+  GraphBuilder,
+  type Span,
+  type TensorLike,
+  valueBytes,
+} from '../graph/index.ts';
 import { encode, type TensorFormat } from '../quants/index.ts';
 import { type Backend, type Buffer, bytesOf, type Step } from './backend.ts';
 import { stateBytes } from './binding.ts';
@@ -22,6 +30,14 @@ export function testWeight(
 }
 
 export const dims = (T: number, S = 0, past = 0): Dims => ({ T, S, past });
+
+/** Dims of several sequences side by side. */
+export const dimsOf = (...spans: readonly Span[]): Dims => ({
+  T: spans.reduce((sum, { rows }) => sum + rows, 0),
+  S: 0,
+  past: Math.max(...spans.map(({ past }) => past)),
+  spans,
+});
 
 /** Standard normal values. */
 export function testValues(count: number, seed: number, scale = 1): Float32Array {
@@ -119,7 +135,7 @@ async function readResults(backend: Backend, graph: Graph, bind: Step['bind']): 
  */
 export async function runCase(backend: Backend, one: TestCase): Promise<Results> {
   const { graph, runs } = one;
-  const positions = Math.max(...runs.map(({ dims }) => dims.past + dims.T));
+  const positions = Math.max(...runs.map(({ dims }) => cacheRows(dims)));
   const program = backend.compile(graph);
   const shared = await bindWeights(backend, one);
   for (const state of graph.states) {

@@ -1,7 +1,7 @@
 /** How an answer is made, on the command line: the options that all commands which generate share. */
 import type { Command } from 'commander';
 import { usageError } from '../core/index.ts';
-import { checkSampling, type GenerationOptions, GREEDY, type SamplingOptions } from '../generate/index.ts';
+import { checkSampling, type GenerationOptions, GREEDY, type NumberOption } from '../generate/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
 import type { EngineNeeds } from './engine.ts';
 import { trainedContext } from './gguf.ts';
@@ -15,7 +15,7 @@ interface Parameter {
   readonly value: string;
   readonly help: string;
   /** Its name in the library; `maxTokens` is not about sampling. */
-  readonly field: Exclude<keyof SamplingOptions, 'logitBias'> | 'maxTokens';
+  readonly field: NumberOption | 'maxTokens';
 }
 
 /** What can be set, by the name of its option; the names are those of chat files, too. */
@@ -34,6 +34,31 @@ export const PARAMETERS = {
     help: 'only tokens this many times as likely as the most likely',
   },
   'typical-p': { value: '<x>', field: 'typicalP', help: 'only the least surprising tokens with this share' },
+  'top-n-sigma': {
+    value: '<x>',
+    field: 'topNSigma',
+    help: 'only tokens so many standard deviations of the logits below the most likely; 0: all',
+  },
+  'xtc-probability': {
+    value: '<x>',
+    field: 'xtcProbability',
+    help: 'how often the likeliest tokens but one are taken away (XTC); 0: never',
+  },
+  'xtc-threshold': { value: '<x>', field: 'xtcThreshold', help: 'what XTC calls likely' },
+  'mirostat-tau': {
+    value: '<x>',
+    field: 'mirostatTau',
+    help: 'bits of surprise that Mirostat 2 aims at, in place of the filters; 0: off',
+  },
+  'mirostat-eta': { value: '<x>', field: 'mirostatEta', help: 'how fast Mirostat follows' },
+  'dry-multiplier': {
+    value: '<x>',
+    field: 'dryMultiplier',
+    help: 'DRY: less for tokens that go on a sequence which stood there before; 0: off',
+  },
+  'dry-base': { value: '<x>', field: 'dryBase', help: 'DRY: times this for each token of it more' },
+  'dry-allowed-length': { value: '<n>', field: 'dryAllowedLength', help: 'DRY: tokens from which it counts' },
+  'dry-range': { value: '<n>', field: 'dryRange', help: 'DRY: only the last so many tokens; 0: all' },
   'repetition-penalty': {
     value: '<x>',
     field: 'repetitionPenalty',

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTinyModel, type TinyModel } from '../../test/tiny-models.ts';
 import { type Backend, referenceBackend, wasmBackend } from '../backends/index.ts';
+import type { ConvertType } from '../convert/index.ts';
 import { Engine, type EngineOptions, openSequences, type Sequences, type Wanted } from './index.ts';
 
 const CONTEXT = 24;
@@ -56,10 +57,10 @@ async function play(sequences: Sequences, script: Script): Promise<Map<number, n
 
 async function withSequences(
   model: TinyModel,
-  options: Omit<EngineOptions, 'contextSize'>,
+  { dtype = 'f32', ...options }: Partial<EngineOptions> & { backend: Backend; dtype?: ConvertType },
   use: (sequences: Sequences, engine: Engine) => Promise<void>,
 ): Promise<void> {
-  const engine = await Engine.open(await openTinyModel(model), { contextSize: CONTEXT, ...options });
+  const engine = await Engine.open(await openTinyModel(model, dtype), { contextSize: CONTEXT, ...options });
   const sequences = await openSequences(engine);
   await use(sequences, engine);
   sequences.close();
@@ -78,13 +79,18 @@ describe.each(Object.entries(BACKENDS))('sequences on %s', (_, open) => {
   });
   afterAll(() => backend.close());
 
-  test.each(['phi3-gqa-window', 'llama-gqa-tied'] as const)(
-    '%s: three of them give the bits that each gives alone',
-    async (model) => {
-      await withSequences(model, { backend, sequences: 3 }, async (together) => {
+  test.each([
+    ['phi3-gqa-window', 'f32', 'flash'],
+    ['phi3', 'f16', 'eager'],
+    ['llama-gqa-tied', 'q8_0', 'flash'],
+  ] as const)(
+    '%s in %s, %s attention: three of them give the bits that each gives alone',
+    async (model, dtype, attention) => {
+      const options = { backend, sequences: 3, attention, dtype };
+      await withSequences(model, options, async (together) => {
         const found = await play(together, SCRIPT);
         for (const sequence of [0, 1, 2]) {
-          await withSequences(model, { backend, sequences: 3 }, async (alone) => {
+          await withSequences(model, options, async (alone) => {
             const own = SCRIPT.map((run) => run.filter(([one]) => one === sequence)).filter(
               (r) => r.length > 0,
             );

@@ -87,9 +87,10 @@ export class Engine {
     return largest + this.#workBytes() + cacheBytes(this.model, this.cacheType, this.contextSize);
   }
 
-  /** The compiled form of a graph, made once. */
+  /** The compiled form of a graph, made once. Several sequences must not feel each other: a lone one has no faster way. */
   program(graph: Graph): Program {
-    const program = this.#programs.get(graph) ?? this.backend.compile(graph);
+    const uniform = this.sequences > 1;
+    const program = this.#programs.get(graph) ?? this.backend.compile(graph, { uniform });
     this.#programs.set(graph, program);
     return program;
   }

@@ -2,13 +2,14 @@
 import { BitmillError } from '../core/index.ts';
 import { logprobsOf, type TokenLogprob } from './logprobs.ts';
 import type { Constraint } from './sampling/constraint.ts';
+import type { PieceTokenizer } from './sampling/dry.ts';
 import type { SamplingOptions } from './sampling/options.ts';
 import { Sampler } from './sampling/sampler.ts';
 import type { Session } from './session.ts';
 import { StopText } from './stop-text.ts';
 
 /** What is needed of a tokenizer; `text` has them. */
-export interface GenerationTokenizer {
+export interface GenerationTokenizer extends PieceTokenizer {
   isEndOfGeneration(id: number): boolean;
   isControl(id: number): boolean;
   decoder(options?: { readonly start?: boolean }): { push(id: number): string; flush(): string };
@@ -81,7 +82,7 @@ export async function* generate(
 ): AsyncGenerator<GeneratedToken, GenerationEnd> {
   if (prompt.length === 0)
     throw new BitmillError('usage', 'the prompt has no token: there is nothing to go on from');
-  const sampler = new Sampler(options);
+  const sampler = new Sampler(options, tokenizer);
   if (options.held) sampler.prompt(options.held);
   sampler.prompt(prompt);
   // Behind a control token a text begins, and with it the space that some vocabularies put in front; else one goes on.

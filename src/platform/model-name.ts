@@ -1,40 +1,12 @@
 /** Models as users name them: one place that says what a name is, for commands and pipelines alike. */
 import { inputError, type Progress, silentProgress, usageError } from '../core/index.ts';
+import type { ModelNameOptions, ProgressInfo } from '../generate/index.ts';
 import { type FileTypeName, fileTypeByName } from '../quantize/index.ts';
 import { embeddedHint, embeddedModel } from './embedded.ts';
 import { embeddedPath, type ModelForm } from './embedded-files.ts';
 import { exists } from './files.ts';
 import { isUrl } from './gguf.ts';
 import { parseGgufName, resolveGguf } from './hub-gguf.ts';
-
-/** What a model's name leaves open, in transformers.js's words. */
-export interface ModelNameOptions {
-  /**
-   * Which file of a repository, or type of an embedded model: a file type (`Q4_K_M`), or one of transformers.js's names
-   * (`q4`, `q8`, `fp16`, …), for which the nearest type is taken. Default: the first that is there of Q4_K_M, Q4_K_S, …
-   */
-  readonly dtype?: string | undefined;
-  /** Branch, tag or commit of a repository; default `main`. */
-  readonly revision?: string | undefined;
-  /** The Hugging Face cache; default: `HF_HUB_CACHE`, else `hub` in `HF_HOME`. */
-  readonly cache_dir?: string | undefined;
-  /** Never ask the hub. */
-  readonly local_files_only?: boolean | undefined;
-  /** Hears of what is received. */
-  readonly progress_callback?: ((info: ProgressInfo) => void) | undefined;
-}
-
-/** In transformers.js's shape. */
-export interface ProgressInfo {
-  readonly status: 'initiate' | 'progress' | 'done';
-  readonly name: string;
-  readonly file: string;
-  /** Bytes so far, and of all files. */
-  readonly loaded?: number;
-  readonly total?: number;
-  /** Percent. */
-  readonly progress?: number;
-}
 
 /** transformers.js's names of types, and the nearest of ours. */
 const DTYPES = new Map<string, FileTypeName | undefined>([

@@ -3,12 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { type Backend, wasmBackend } from '../backends/index.ts';
 import { blobSource } from '../core/index.ts';
 import {
-  checkNames,
-  checkSizes,
+  checkPipelineOptions,
   checkTask,
-  ENGINE_CHOICES,
-  type EngineChoices,
   isGgufFile,
+  type PipelineOptions,
   type PipelineTask,
   type PipelineTasks,
   type PortableModel,
@@ -17,24 +15,8 @@ import {
 import { type GgufFile, readGguf } from '../gguf/index.ts';
 import { allowRelaxedSimd, spawnEngineThread } from './engine-threads.ts';
 import { openGguf } from './gguf.ts';
-import { type ModelNameOptions, modelPath } from './model-name.ts';
+import { modelPath } from './model-name.ts';
 import { availableThreads } from './workers.ts';
-
-/** Options of `pipeline` in Node. */
-export interface PipelineOptions extends EngineChoices, ModelNameOptions {
-  /** Threads that compute; default: all cores. */
-  readonly threads?: number | undefined;
-}
-
-const OPTIONS = {
-  ...ENGINE_CHOICES,
-  threads: true,
-  dtype: true,
-  revision: true,
-  cache_dir: true,
-  local_files_only: true,
-  progress_callback: true,
-} as const satisfies Record<keyof PipelineOptions, true>;
 
 /**
  * A model ready for a task, as in transformers.js.
@@ -49,11 +31,15 @@ export async function pipeline<Task extends PipelineTask>(
   options: PipelineOptions = {},
 ): Promise<PipelineTasks[Task]> {
   checkTask(task);
-  checkNames(options, Object.keys(OPTIONS), 'option of pipeline');
-  const { threads = availableThreads(), backend: given, context_size, batch_size, memory } = options;
-  checkSizes({ threads, context_size, batch_size, memory });
+  checkPipelineOptions(options);
+  const { threads = availableThreads(), backend: given } = options;
   const file = await openAny(model, options);
-  const backend = given ?? (await openBackend(threads));
+  const backend =
+    given ??
+    (await openBackend(threads).catch(async (error: unknown) => {
+      if (file !== model) await file.close();
+      throw error;
+    }));
   const close = async () => {
     if (file !== model) await file.close();
     if (backend !== given) await backend.close();

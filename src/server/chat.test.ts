@@ -98,6 +98,25 @@ describe('a chat at once', () => {
     expect(service.requests[2]).toMatchObject({ ...wanted, seed: 6 });
   });
 
+  it('hands on samplers beyond the API of OpenAI, by the names that llama.cpp gives them', async () => {
+    const { post, service } = setup();
+    await post(CHAT, { ...HELLO, mirostat_tau: 3 });
+    expect(service.requests[0]).toMatchObject({ mirostatTau: 0, dryMultiplier: 0, topNSigma: 0 });
+    await post(CHAT, { ...HELLO, mirostat: 2 });
+    expect(service.requests[1]).toMatchObject({ mirostatTau: 5, mirostatEta: 0.1 });
+    const all = {
+      ...{ mirostat: 2, mirostat_tau: 3, mirostat_eta: 0.2 },
+      ...{ top_n_sigma: 1, xtc_probability: 0.5, xtc_threshold: 0.2 },
+      ...{ dry_multiplier: 0.8, dry_base: 2, dry_allowed_length: 3, dry_penalty_last_n: 64 },
+      dry_sequence_breakers: ['.'],
+    };
+    await post(CHAT, { ...HELLO, ...all });
+    expect(service.requests[2]).toMatchObject({
+      ...{ mirostatTau: 3, mirostatEta: 0.2, topNSigma: 1, xtcProbability: 0.5, xtcThreshold: 0.2 },
+      ...{ dryMultiplier: 0.8, dryBase: 2, dryAllowedLength: 3, dryRange: 64, dryBreakers: ['.'] },
+    });
+  });
+
   it('takes max_completion_tokens before max_tokens, and no more than the server allows', async () => {
     const { post, service } = setup({ settings: { maxTokens: 5 } });
     const { body } = await post(CHAT, { ...HELLO, max_completion_tokens: 2, max_tokens: 4 });
@@ -230,6 +249,13 @@ describe('an answer of a given form', () => {
     expect(wrong.status).toBe(400);
     expect(wrong.body.error.param).toBe('response_format.json_schema.schema');
     expect(wrong.body.error.message).toContain('strin');
+    const unknown = { ...schema, flavour: 'sweet' };
+    const strict = await post(CHAT, { ...HELLO, response_format: format(true, unknown) });
+    expect(strict.status).toBe(400);
+    expect(strict.body.error.message).toContain('strict, but');
+    expect(strict.body.error.message).toContain('flavour');
+    const loose = { ...HELLO, max_tokens: 1, response_format: format(false, unknown) };
+    expect((await post(CHAT, loose)).status).toBe(200);
     const grammar = await post(CHAT, { ...HELLO, grammar: 'root ::= other' });
     expect(grammar.body.error).toMatchObject({ param: 'grammar', type: 'invalid_request_error' });
     const both = await post(CHAT, { ...HELLO, grammar: 'root ::= "a"', response_format: format(true) });

@@ -8,6 +8,8 @@ export interface ServedModel {
   readonly created: number;
   /** Quantization of the file, `Q4_K_M`; for the model picker. */
   readonly fileType?: string;
+  /** Bytes of the file. */
+  readonly size?: number;
   readonly service: ModelService;
 }
 

@@ -20,7 +20,7 @@ export interface Answer {
 /** One model, `fake`, and functions that ask the app. */
 export function setup({ fake = {}, settings = {}, extras = {} }: Setup = {}) {
   const service = new FakeService(fake);
-  const models = [{ id: 'fake', created: 1_700_000_000, fileType: 'Q4_K_M', service }];
+  const models = [{ id: 'fake', created: 1_700_000_000, fileType: 'Q4_K_M', size: 5, service }];
   const app = createApp(models, { ...DEFAULT_SETTINGS, ...settings }, extras);
   const ask = async (path: string, body: unknown, init: RequestInit = {}): Promise<Response> =>
     app.request(path, {

@@ -64,6 +64,7 @@ describe('GET /v1/models', () => {
     vocabulary_size: byteTokenizer.vocabularySize,
     chat: true,
     file_type: 'Q4_K_M',
+    size: 5,
   };
 
   it('lists the models, with what a picker shows of them; one by its id', async () => {

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { CACHE_TYPES, withSquareSums } from '../../graph/index.ts';
 import { spawnEngineThread } from '../../platform/index.ts';
 import { FORMATS, type TensorFormat } from '../../quants/index.ts';
-import { attentionCases, layerCases } from '../attention.cases.ts';
+import { attentionCases, layerCases, spanCases } from '../attention.cases.ts';
 import { backendCases, type Tolerances } from '../backend.cases.ts';
 import type { Backend } from '../backend.ts';
 import {
@@ -50,6 +50,7 @@ const HEAD_FORMATS = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_K', 'Q2_K', 'TQ1_0'] as 
 const CASES: readonly NamedCase[] = [
   ...HEAD_FORMATS.flatMap((name) => [headCase(FORMATS[name], 1), headCase(FORMATS[name], 37)]),
   ...CACHE_TYPES.flatMap(attentionCases),
+  ...CACHE_TYPES.flatMap(spanCases),
   ...layerCases(),
 ];
 

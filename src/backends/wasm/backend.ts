@@ -5,7 +5,7 @@
 import { usageError } from '../../core/index.ts';
 import type { Dims, Graph, Weight } from '../../graph/index.ts';
 import { FORMATS, formatBytes, type TensorFormat } from '../../quants/index.ts';
-import type { Backend, Buffer, Program, ReadBytes, Step } from '../backend.ts';
+import type { Backend, Buffer, CompileOptions, Program, ReadBytes, Step } from '../backend.ts';
 import { Area } from './area.ts';
 import { Block, blockOf } from './buffer.ts';
 import { type Crew, inlineCrew, type SpawnThread, workerCrew } from './crew.ts';
@@ -117,8 +117,8 @@ class WasmBackend implements Backend {
     return block.buffer;
   }
 
-  compile(graph: Graph): Program {
-    return new WasmProgram(graph);
+  compile(graph: Graph, { uniform = false }: CompileOptions = {}): Program {
+    return new WasmProgram(graph, uniform);
   }
 
   async run(steps: readonly Step[]): Promise<void> {

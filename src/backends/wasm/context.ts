@@ -49,12 +49,14 @@ export class NodeContext implements LowerContext {
   readPast = false;
   /** Workspace bytes that the plan and the node's temporaries take. */
   end: number;
+  readonly #uniform: boolean;
   readonly #bindings: Bindings;
   readonly #sizes: Dims;
   readonly #target: Target;
   readonly #plan: MemoryPlan;
 
-  constructor(bindings: Bindings, dims: Dims, target: Target, plan: MemoryPlan) {
+  constructor(bindings: Bindings, dims: Dims, target: Target, plan: MemoryPlan, uniform: boolean) {
+    this.#uniform = uniform;
     this.#bindings = bindings;
     this.#sizes = dims;
     this.#target = target;
@@ -106,7 +108,7 @@ export class NodeContext implements LowerContext {
     return this.#target.workspace + start;
   };
 
-  readonly has = (kernel: string): boolean => this.#target.numbers.has(kernel);
+  readonly has = (kernel: string): boolean => !this.#uniform && this.#target.numbers.has(kernel);
 
   readonly slot = (format: TensorFormat): number => {
     const slot = this.#target.slots.get(format.name);

@@ -32,7 +32,7 @@ export interface LowerContext {
   spans(): number;
   /** Address of `bytes` shared bytes that live through this node's commands only. */
   temporary(bytes: number): number;
-  /** Whether the engine that runs here has this kernel: the relaxed one has more. */
+  /** Whether this kernel of the relaxed engine may be used: it is there, and a lone token may differ. */
   has(kernel: string): boolean;
   /** Function-table slot of a format's expand kernel. */
   slot(format: TensorFormat): number;

@@ -122,3 +122,30 @@ test('a freed buffer is refused by name', async () => {
   const run = backend.run([{ program: backend.compile(graph), bind, dims: { T: 1, S: 0, past: 0 } }]);
   await expect(run).rejects.toThrow('blk.0: values: the buffer was freed');
 });
+
+test('three sequences one token at a time, on one kept tape, give the rows that each gives alone', async () => {
+  const backend = await opened;
+  const program = backend.compile(graph);
+  const [together, single] = [await bindings(backend, 3), await bindings(backend, 1)];
+  const starts = [200, 0, 90];
+  const pasts = [0, 0, 0];
+  const rowOf = (sequence: number) => x.subarray(WIDTH * sequence, WIDTH * (sequence + 1));
+  for (let step = 0; step < 40; step++) {
+    // All of them in most runs, the first two as one token each of a run of their own in others.
+    const active = step % 4 === 3 ? [0, 1] : [0, 1, 2];
+    const spans = active.map((i) => ({ rows: 1, past: pasts[i], start: starts[i] }));
+    for (const [at, i] of active.entries()) {
+      backend.write(together.get('x') as Buffer, 4 * WIDTH * at, bytesOf(rowOf(i + (step % 5))));
+    }
+    const past = Math.max(...spans.map((span) => span.past));
+    await backend.run([{ program, bind: together, dims: { T: active.length, S: 0, past, spans } }]);
+    const rows = await readF32(backend, together.get('out') as Buffer, active.length * WIDTH);
+    for (const [at, i] of active.entries()) {
+      backend.write(single.get('x') as Buffer, 0, bytesOf(rowOf(i + (step % 5))));
+      await backend.run([{ program, bind: single, dims: { T: 1, S: 0, past, spans: [spans[at]] } }]);
+      const own = await readF32(backend, single.get('out') as Buffer, WIDTH);
+      expect(own).toEqual(rows.subarray(at * WIDTH, (at + 1) * WIDTH));
+      pasts[i]++;
+    }
+  }
+});

@@ -56,12 +56,15 @@ export class WasmProgram implements Program {
   readonly graph: Graph;
   /** Names to bind, in the order of `Lowered.blocks`. */
   readonly #names: readonly string[];
+  readonly #uniform: boolean;
   /** Symbolic row counts of the graph's values. */
   readonly #uses: ReadonlySet<Rows>;
   readonly #tapes = new Map<string, Lowered>();
 
-  constructor(graph: Graph) {
+  /** @param uniform whether a lone token gets the same bits as one of many. */
+  constructor(graph: Graph, uniform: boolean) {
     this.graph = graph;
+    this.#uniform = uniform;
     const named = [...graph.weights, ...graph.states].map(({ name }) => name);
     const values = [...graph.inputs.values(), ...graph.nodes.flatMap(({ output }) => output ?? [])];
     this.#uses = new Set(values.map(({ rows }) => rows));
@@ -131,7 +134,7 @@ export class WasmProgram implements Program {
     const needs = { bytes: plan.size, scratch: 0 };
     let commands = 0;
     for (const node of this.graph.nodes) {
-      const context = new NodeContext(bindings, dims, target, plan);
+      const context = new NodeContext(bindings, dims, target, plan, this.#uniform);
       const own = commandsOf(node, context);
       const encoded = encode(own, target.numbers);
       if (context.readPast) moving.push({ node, at: numbers.length, length: encoded.length });
@@ -149,7 +152,7 @@ export class WasmProgram implements Program {
     const tape = kept.tape.slice();
     const needs = { bytes: kept.bytes, scratch: kept.scratch };
     for (const { node, at, length } of kept.moving) {
-      const context = new NodeContext(kept.bindings, dims, target, kept.plan);
+      const context = new NodeContext(kept.bindings, dims, target, kept.plan, this.#uniform);
       const own = commandsOf(node, context);
       const encoded = encode(own, target.numbers);
       if (encoded.length !== length) return undefined;

@@ -21,7 +21,12 @@ const COLS = 768;
 const ROWS = 37;
 
 /** Outputs [tokens, ROWS] of a product with seeded weights. */
-async function product(backend: Backend, format: TensorFormat, tokens: number): Promise<Float32Array> {
+async function product(
+  backend: Backend,
+  format: TensorFormat,
+  tokens: number,
+  uniform = false,
+): Promise<Float32Array> {
   const g = new GraphBuilder('product');
   const tensor = { name: 'w', format, shape: [COLS, ROWS] };
   g.output('out', g.matmul(g.input('x', 'T', COLS), tensor));
@@ -36,7 +41,9 @@ async function product(backend: Backend, format: TensorFormat, tokens: number): 
     ['x', x],
     ['out', out],
   ]);
-  await backend.run([{ program: backend.compile(graph), dims: { T: tokens, S: 0, past: 0 }, bind }]);
+  await backend.run([
+    { program: backend.compile(graph, { uniform }), dims: { T: tokens, S: 0, past: 0 }, bind },
+  ]);
   return readF32(backend, out, tokens * ROWS);
 }
 
@@ -57,6 +64,7 @@ test.skipIf(missing).each([FORMATS.Q4_K, FORMATS.Q5_K, FORMATS.Q6_K])(
     expect(one).toBeGreaterThan(1e-3); // what 12 bits would give: so the byte kernels did run
     expect(distance(await product(plain, format, 1), wanted)).toBeLessThan(1e-3);
     expect(await product(relaxed, format, 5)).toEqual(await product(plain, format, 5));
+    expect(await product(relaxed, format, 1, true)).toEqual(await product(plain, format, 1));
     await relaxed.close();
     await plain.close();
   },

@@ -173,7 +173,7 @@ describe('a chat', () => {
 
 test('a tab completes commands and parameters, and is a tab elsewhere', () => {
   expect(complete('/s')[0]).toEqual(['/system', '/save', '/stats']);
-  expect(complete('/params top')[0]).toEqual(['/params top-k', '/params top-p']);
+  expect(complete('/params top')[0]).toEqual(['/params top-k', '/params top-p', '/params top-n-sigma']);
   expect(complete('/save x')[0]).toEqual([]);
   expect(complete('if x:')[0]).toEqual(['if x:\t']);
 });

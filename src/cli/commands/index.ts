@@ -21,6 +21,7 @@ import { defineRm } from './rm.ts';
 import { defineRun } from './run.ts';
 import { defineServe } from './serve.ts';
 import { defineMerge, defineSplit } from './split.ts';
+import { defineTemplate } from './template.ts';
 import { defineTokenize } from './tokenize.ts';
 import { defineUpload } from './upload.ts';
 
@@ -47,6 +48,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineCompare,
   defineHash,
   defineTokenize,
+  defineTemplate,
   defineSplit,
   defineMerge,
   defineBench,

@@ -7,6 +7,7 @@ import { isErrno } from '../../platform/index.ts';
 import type { Tokenizer } from '../../text/index.ts';
 import { printJson, table } from '../terminal.ts';
 import { readTextFile } from '../texts.ts';
+import { listTokens } from '../token-list.ts';
 import { loadTokenizer } from '../tokenizer.ts';
 
 interface TokenizeCommandOptions {
@@ -44,16 +45,6 @@ function parseIds(text: string): number[] {
   return (text.match(/\d+/g) ?? []).map(Number);
 }
 
-/** What a token stands for: its text, or its bytes where they are no text on their own. */
-function pieceText(tokenizer: Tokenizer, id: number): string {
-  const bytes = tokenizer.piece(id);
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return Array.from(bytes, (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`).join('');
-  }
-}
-
 function printTokens(tokenizer: Tokenizer, ids: Int32Array, options: TokenizeCommandOptions): void {
   if (options.count && !options.json) {
     process.stdout.write(`${ids.length}\n`);
@@ -67,10 +58,6 @@ function printTokens(tokenizer: Tokenizer, ids: Int32Array, options: TokenizeCom
   if (ids.length === 0) return;
   const rows = listTokens(tokenizer, ids).map(({ id, text }) => [String(id), quoted(text, 200)]);
   process.stdout.write(`${table(rows, [0])}\n`);
-}
-
-function listTokens(tokenizer: Tokenizer, ids: Int32Array): { id: number; text: string }[] {
-  return Array.from(ids, (id) => ({ id, text: pieceText(tokenizer, id) }));
 }
 
 async function run(words: readonly string[], options: TokenizeCommandOptions): Promise<void> {

@@ -91,7 +91,8 @@ async function served(
   });
   closers.push(() => service.close());
   const fileType = fileTypeOf(file);
-  return { id, created: await createdOf(model), ...(fileType ? { fileType } : {}), service };
+  const { size } = file;
+  return { id, created: await createdOf(model), ...(fileType ? { fileType } : {}), size, service };
 }
 
 /** `Q4_K_M`, where the file says it. */

@@ -9,38 +9,20 @@ import {
   shardName,
   trainedContext,
 } from '../../gguf/index.ts';
-import type { CacheType } from '../../graph/index.ts';
 import { chatTemplateOf, tokenizerOf } from '../../text/index.ts';
 import { openSequences } from '../batch-sequences.ts';
 import { Engine } from '../engine.ts';
 import { type ModelService, openService } from '../serving/index.ts';
 import { featureExtractionPipeline } from './feature-extraction.ts';
 import { Lifetime } from './lifetime.ts';
-import { checkNames } from './names.ts';
+import {
+  checkPipelineOptions,
+  type EngineChoices,
+  NODE_CHOICES,
+  type PipelineOptions,
+} from './pipeline-options.ts';
 import { textGenerationPipeline } from './text-generation.ts';
 import type { PipelineTask, PipelineTasks } from './types.ts';
-
-/** Options of `pipeline` wherever it runs. */
-export interface EngineChoices {
-  /** Positions of a sequence; default: what the model was trained for, at most 4096. */
-  readonly context_size?: number | undefined;
-  /** Answers that are computed side by side; others wait. Default 4, or 1 where the memory holds no more. */
-  readonly batch_size?: number | undefined;
-  /** How keys and values are kept; default `f16`. */
-  readonly cache_type?: CacheType | undefined;
-  /** Bytes that weights and caches may take; default: what the backend can hold. */
-  readonly memory?: number | undefined;
-  /** What computes, and stays the caller's to close. Default: WebAssembly, in Node on all cores. */
-  readonly backend?: Backend | undefined;
-}
-
-export const ENGINE_CHOICES = {
-  context_size: true,
-  batch_size: true,
-  cache_type: true,
-  memory: true,
-  backend: true,
-} as const satisfies Record<keyof EngineChoices, true>;
 
 /** A model where there is no Node: an address, a file that the user chose, or one that is open already. */
 export type PortableModel = string | URL | Blob | GgufFile;
@@ -150,14 +132,6 @@ export async function pipelineOn<Task extends PipelineTask>(
   }
 }
 
-/** @throws usage error: sizes that are no whole numbers from 1. */
-export function checkSizes(choices: Readonly<Record<string, number | undefined>>): void {
-  for (const [name, value] of Object.entries(choices)) {
-    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
-    throw usageError(`${name}: ${value} is not a whole number from 1`);
-  }
-}
-
 /**
  * A model ready for a task, as in transformers.js: `await pipeline('text-generation', model)`. This is the form for
  * browsers; in Node the same import also takes paths and repositories.
@@ -167,12 +141,13 @@ export function checkSizes(choices: Readonly<Record<string, number | undefined>>
 export async function pipeline<Task extends PipelineTask>(
   task: Task,
   model: PortableModel,
-  options: EngineChoices = {},
+  options: PipelineOptions = {},
 ): Promise<PipelineTasks[Task]> {
   checkTask(task);
-  checkNames(options, Object.keys(ENGINE_CHOICES), 'option of pipeline');
-  const { context_size, batch_size, memory } = options;
-  checkSizes({ context_size, batch_size, memory });
+  checkPipelineOptions(options);
+  for (const name of NODE_CHOICES) {
+    if (options[name] !== undefined) throw usageError(`${name}: works in Node only`);
+  }
   const file = isGgufFile(model) ? model : await openPortable(model);
   const backend = options.backend ?? (await wasmBackend());
   const close = async () => {

@@ -1,7 +1,7 @@
 /** Options of a text generation, from transformers.js's names and defaults to ours. */
-import { usageError } from '../../core/index.ts';
+import { BitmillError, usageError } from '../../core/index.ts';
 import type { GenerationOptions } from '../generation.ts';
-import type { SamplingOptions } from '../sampling/index.ts';
+import { checkSampling, GREEDY, type SamplingOptions } from '../sampling/index.ts';
 import { checkNames } from './names.ts';
 import type { TextGenerationOptions } from './types.ts';
 
@@ -88,6 +88,18 @@ const UNTIL_SIGNAL = 'use signal: AbortSignal.timeout(milliseconds)';
 /** What to use in the place of an option that is not there. */
 const INSTEAD = new Map([['max_time', UNTIL_SIGNAL]]);
 
+/** Ours of the options that have a range. */
+const RANGED = {
+  temperature: 'temperature',
+  top_k: 'topK',
+  top_p: 'topP',
+  min_p: 'minP',
+  typical_p: 'typicalP',
+  repetition_penalty: 'repetitionPenalty',
+  presence_penalty: 'presencePenalty',
+  frequency_penalty: 'frequencyPenalty',
+} as const satisfies Partial<Record<keyof TextGenerationOptions, keyof SamplingOptions>>;
+
 const NAMES = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /** Tokens of an answer at most, as in transformers.js. */
@@ -119,7 +131,20 @@ export function checkOptions(given: TextGenerationOptions): CheckedOptions {
     const [words, fits] = KINDS[OPTIONS[name]];
     if (!fits(checked[name])) throw usageError(`${name}: ${shown(checked[name])} is not ${words}`);
   }
+  checkRanges(checked);
   return checked;
+}
+
+/** @throws usage error: as `checkSampling`, under the caller's name of the option. */
+function checkRanges(options: CheckedOptions): void {
+  for (const [name, ours] of Object.entries(RANGED) as [keyof typeof RANGED, keyof SamplingOptions][]) {
+    try {
+      checkSampling({ ...GREEDY, ...defined({ [ours]: options[name] }) });
+    } catch (error) {
+      if (error instanceof BitmillError) throw usageError(error.message.replace(ours, name));
+      throw error;
+    }
+  }
 }
 
 function shown(value: unknown): string {

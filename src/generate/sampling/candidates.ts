@@ -3,7 +3,7 @@
  * only as far as a filter looks.
  */
 import { expBelow0 } from './exponential.ts';
-import { largest, mostLikely } from './ranking.ts';
+import { mostLikely, ranked } from './ranking.ts';
 
 /** First look at the ranking, and by how much it grows while a filter wants more. */
 const FIRST_LOOK = 64;
@@ -95,13 +95,20 @@ export class Candidates {
     this.#kept = most;
   }
 
-  /** Keeps the given ids. Only as the last filter: there is no ranking of them. */
+  /** Standard deviation of all logits that are not forbidden. */
+  deviation(): number {
+    const logits = this.#logits.filter(Number.isFinite);
+    const mean = logits.reduce((sum, logit) => sum + logit, 0) / logits.length;
+    return Math.sqrt(logits.reduce((sum, logit) => sum + (logit - mean) ** 2, 0) / logits.length);
+  }
+
+  /** Keeps the given ids. Only behind filters that rank: there is no ranking of these. */
   keepOnly(ids: Int32Array): void {
     this.#chosen = ids;
   }
 
   #rank(count: number): void {
-    if (this.#ranked.length < count) this.#ranked = largest(this.#logits, count);
+    if (this.#ranked.length < count) this.#ranked = ranked(this.#logits, count);
   }
 
   /** Weights of `ids`. */

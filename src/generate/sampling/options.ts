@@ -12,6 +12,26 @@ export interface SamplingOptions {
   readonly minP: number;
   /** Only the tokens whose surprise is nearest to the expected one, up to this share together; 1: all. */
   readonly typicalP: number;
+  /** Only tokens whose logit is at most so many standard deviations below the largest; 0: all (Tang et al. 2024). */
+  readonly topNSigma: number;
+  /** How often XTC (p-e-w) takes the likeliest tokens away, so that only the last of them is left; 0: never. */
+  readonly xtcProbability: number;
+  /** What XTC calls likely: a probability of at least this. Above 0.5 there are never two. */
+  readonly xtcThreshold: number;
+  /** Bits of surprise that Mirostat 2 aims at, in place of all filters; 0: no Mirostat. */
+  readonly mirostatTau: number;
+  /** How fast Mirostat follows. */
+  readonly mirostatEta: number;
+  /** DRY: what a token loses that goes on a sequence of the allowed length; 0: nothing. See `dry.ts`. */
+  readonly dryMultiplier: number;
+  /** Times this for each token more. */
+  readonly dryBase: number;
+  /** Length in tokens from which a sequence counts. */
+  readonly dryAllowedLength: number;
+  /** Only so many of the last tokens are looked at; 0: all. */
+  readonly dryRange: number;
+  /** Texts that end sequences: every token that holds one does. */
+  readonly dryBreakers: readonly string[];
   /** Divides (multiplies, below zero) the logits of tokens that were seen, prompt included; 1: none (Keskar 2019). */
   readonly repetitionPenalty: number;
   /** Subtracted from the logits of tokens that were generated before; 0: none (OpenAI's API). */
@@ -31,6 +51,16 @@ export const GREEDY: SamplingOptions = {
   topP: 1,
   minP: 0,
   typicalP: 1,
+  topNSigma: 0,
+  xtcProbability: 0,
+  xtcThreshold: 0.1,
+  mirostatTau: 0,
+  mirostatEta: 0.1,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
+  dryRange: 0,
+  dryBreakers: ['\n', ':', '"', '*'],
   repetitionPenalty: 1,
   presencePenalty: 0,
   frequencyPenalty: 0,
@@ -46,7 +76,8 @@ interface Range {
   readonly above?: boolean;
 }
 
-type NumberOption = Exclude<keyof SamplingOptions, 'logitBias'>;
+/** Options that are one number. */
+export type NumberOption = Exclude<keyof SamplingOptions, 'logitBias' | 'dryBreakers'>;
 
 /** What is allowed. Penalties as in OpenAI's API; a temperature above 100 is uniform for every use. */
 export const SAMPLING_RANGES = {
@@ -55,6 +86,15 @@ export const SAMPLING_RANGES = {
   topP: { least: 0, most: 1, above: true },
   minP: { least: 0, most: 1 },
   typicalP: { least: 0, most: 1, above: true },
+  topNSigma: { least: 0, most: 100 },
+  xtcProbability: { least: 0, most: 1 },
+  xtcThreshold: { least: 0, most: 1 },
+  mirostatTau: { least: 0, most: 100 },
+  mirostatEta: { least: 0, most: 1 },
+  dryMultiplier: { least: 0, most: 100 },
+  dryBase: { least: 1, most: 10 },
+  dryAllowedLength: { least: 1, most: 10_000, whole: true },
+  dryRange: { least: 0, most: 2 ** 31 - 1, whole: true },
   repetitionPenalty: { least: 0, most: 100, above: true },
   presencePenalty: { least: -100, most: 100 },
   frequencyPenalty: { least: -100, most: 100 },

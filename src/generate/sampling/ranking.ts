@@ -28,8 +28,13 @@ function sink(
  * Time V + n log n for the n ids that are ever among the largest, and never more than that of four passes over V.
  */
 export function largest(logits: Float32Array, count: number): Int32Array {
+  return ranked(logits, count).subarray(0, count);
+}
+
+/** The same, of at least `count`: of all, where more cost nothing. */
+export function ranked(logits: Float32Array, count: number): Int32Array {
   const size = Math.min(count, logits.length);
-  if (size > MANY) return ranking(logits).subarray(0, size);
+  if (size > MANY) return ranking(logits);
   const value = (id: number): number => (Number.isNaN(logits[id]) ? Number.NEGATIVE_INFINITY : logits[id]);
   const isLess = (a: number, b: number): boolean => {
     const x = value(a);

@@ -2,10 +2,14 @@
 import { BitmillError } from '../../core/index.ts';
 import { Candidates } from './candidates.ts';
 import type { Constraint } from './constraint.ts';
+import { breakerIds, dryPenalties, type PieceTokenizer } from './dry.ts';
 import { FILTERS } from './filters.ts';
+import { Mirostat } from './mirostat.ts';
 import { checkSampling, GREEDY, type SamplingOptions } from './options.ts';
 import { seededRandom } from './random.ts';
 import { mostLikely } from './ranking.ts';
+
+const NO_PENALTIES: ReadonlyMap<number, number> = new Map();
 
 export class Sampler {
   readonly #options: SamplingOptions;
@@ -13,16 +17,27 @@ export class Sampler {
   readonly #seen = new Set<number>();
   readonly #generated = new Map<number, number>();
 
-  /** @throws usage error: an option outside of what is allowed. */
-  constructor(options: Partial<SamplingOptions> = {}) {
+  /** All tokens, where something looks at their order. */
+  readonly #history: number[] = [];
+  readonly #breakers: ReadonlySet<number>;
+  readonly #mirostat: Mirostat | undefined;
+
+  /**
+   * @param tokenizer finds the tokens that break the sequences of DRY; without it none do.
+   * @throws usage error: an option outside of what is allowed.
+   */
+  constructor(options: Partial<SamplingOptions> = {}, tokenizer: PieceTokenizer = {}) {
     this.#options = { ...GREEDY, ...options };
     checkSampling(this.#options);
+    const { mirostatTau, mirostatEta, dryMultiplier, dryBreakers } = this.#options;
+    this.#mirostat = mirostatTau > 0 ? new Mirostat(mirostatTau, mirostatEta) : undefined;
+    this.#breakers = dryMultiplier > 0 ? breakerIds(tokenizer, dryBreakers) : new Set();
     this.#random = seededRandom(this.#options.seed ?? Math.floor(Math.random() * Number.MAX_SAFE_INTEGER));
   }
 
-  /** Tokens of the prompt count for the repetition penalty, not for the other two. */
+  /** Tokens of the prompt count for the repetition penalty and DRY, not for the other two. */
   prompt(ids: Iterable<number>): void {
-    for (const id of ids) this.#seen.add(id);
+    for (const id of ids) this.#see(id);
   }
 
   /**
@@ -32,9 +47,14 @@ export class Sampler {
    */
   next(logits: Float32Array, constraint?: Constraint): number {
     const id = constraint ? this.#constrained(logits, constraint) : this.#pick(logits);
-    this.#seen.add(id);
+    this.#see(id);
     this.#generated.set(id, (this.#generated.get(id) ?? 0) + 1);
     return id;
+  }
+
+  #see(id: number): void {
+    this.#seen.add(id);
+    if (this.#options.dryMultiplier > 0) this.#history.push(id);
   }
 
   #pick(logits: Float32Array): number {
@@ -53,8 +73,12 @@ export class Sampler {
       if (constraint.allows(id)) return id;
     }
     const allowed = constraint.allowed();
-    const id = this.#pick(logits.map((value, id) => (allowed.has(id) ? value : Number.NEGATIVE_INFINITY)));
-    if (allowed.has(id)) return id;
+    const masked = new Float32Array(logits.length).fill(Number.NEGATIVE_INFINITY);
+    for (let id = 0; id < masked.length; id++) if (allowed.has(id)) masked[id] = logits[id];
+    const id = this.#pick(masked);
+    // Where nothing is left, the draw is one of what must not be.
+    const isLeft = this.#options.logitBias.get(id) !== Number.NEGATIVE_INFINITY;
+    if (isLeft && allowed.has(id)) return id;
     throw new BitmillError(
       'failure',
       'the grammar allows no token that the vocabulary and the logit bias leave',
@@ -69,7 +93,11 @@ export class Sampler {
     const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#options;
     const repeats = repetitionPenalty !== 1 && this.#seen.size > 0;
     const counts = (presencePenalty !== 0 || frequencyPenalty !== 0) && this.#generated.size > 0;
-    if (!repeats && !counts && logitBias.size === 0) return logits;
+    const dry =
+      this.#options.dryMultiplier > 0
+        ? dryPenalties(this.#history, this.#breakers, this.#options)
+        : NO_PENALTIES;
+    if (!repeats && !counts && logitBias.size === 0 && dry.size === 0) return logits;
     const bent = logits.slice();
     if (repeats) {
       for (const id of this.#seen) bent[id] *= bent[id] > 0 ? 1 / repetitionPenalty : repetitionPenalty;
@@ -77,6 +105,7 @@ export class Sampler {
     if (counts) {
       for (const [id, times] of this.#generated) bent[id] -= presencePenalty + times * frequencyPenalty;
     }
+    for (const [id, penalty] of dry) bent[id] -= penalty;
     for (const [id, bias] of logitBias) if (id < bent.length) bent[id] += bias;
     return bent;
   }
@@ -84,7 +113,8 @@ export class Sampler {
   #draw(logits: Float32Array): number {
     const { temperature } = this.#options;
     const candidates = new Candidates(temperature === 1 ? logits : cooled(logits, temperature));
-    for (const filter of FILTERS) filter(candidates, this.#options);
+    if (this.#mirostat) return this.#mirostat.draw(candidates, this.#random());
+    for (const filter of FILTERS) filter(candidates, this.#options, this.#random);
     return candidates.draw(this.#random());
   }
 }

@@ -1,5 +1,5 @@
 /** One answer of a chat: tokens in, deltas out. Chunks carry them as they are; a whole answer is their sum. */
-import type { AnswerEnd, GeneratedToken } from '../../generate/index.ts';
+import type { AnswerEnd, AnswerParser, GeneratedToken, ToolDelta } from '../../generate/index.ts';
 import type { Tokenizer } from '../../text/index.ts';
 import type { ChatDelta, ChatFinishReason, TokenLogprobEntry } from '../schemas/chat-response.ts';
 import { chatLogprob } from './logprobs.ts';
@@ -16,25 +16,44 @@ export interface ChatPiece {
 export class ChatChoice {
   readonly #tokenizer: Tokenizer;
   readonly #text: TextChoice;
+  readonly #parser: AnswerParser;
 
   /** @param ids the prompt. @param logprobs whether tokens are told. */
-  constructor(tokenizer: Tokenizer, ids: Int32Array, logprobs: boolean) {
+  constructor(tokenizer: Tokenizer, ids: Int32Array, logprobs: boolean, parser: AnswerParser) {
     this.#tokenizer = tokenizer;
     this.#text = new TextChoice(tokenizer, ids, logprobs);
+    this.#parser = parser;
   }
 
   /** Undefined: nothing became known. */
   token(token: GeneratedToken): ChatPiece | undefined {
-    const piece = this.#text.token(token);
-    return piece && this.#chatPiece(piece);
+    const logprobs = this.#told(this.#text.token(token));
+    const delta = deltaOf(this.#parser.push(token.text, token.id));
+    const isEmpty = logprobs.length === 0 && delta.content === undefined && delta.tool_calls === undefined;
+    return isEmpty ? undefined : { delta, logprobs, finish: null };
   }
 
   end(end: AnswerEnd): ChatPiece {
-    return this.#chatPiece(this.#text.end(end));
+    const piece = this.#text.end(end);
+    const said = this.#parser.push(piece.text);
+    const rest = this.#parser.flush();
+    const delta = deltaOf({ text: said.text + rest.text, calls: [...said.calls, ...rest.calls] });
+    const calls = this.#parser.count > 0 && piece.finish === 'stop';
+    return { delta, logprobs: this.#told(piece), finish: calls ? 'tool_calls' : piece.finish };
   }
 
-  #chatPiece({ text, tokens, finish }: TextPiece): ChatPiece {
-    const logprobs = tokens.map((token) => chatLogprob(this.#tokenizer, token));
-    return { delta: text === '' ? {} : { content: text }, logprobs, finish };
+  #told(piece: TextPiece | undefined): TokenLogprobEntry[] {
+    return piece?.tokens.map((token) => chatLogprob(this.#tokenizer, token)) ?? [];
   }
+}
+
+/** Calls are told whole, each in one delta. */
+function deltaOf({ text, calls }: ToolDelta): ChatDelta {
+  const told = calls.map(({ index, id, name, arguments: written }) => ({
+    index,
+    id,
+    type: 'function' as const,
+    function: { name, arguments: written },
+  }));
+  return { ...(text === '' ? {} : { content: text }), ...(told.length === 0 ? {} : { tool_calls: told }) };
 }

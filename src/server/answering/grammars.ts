@@ -12,7 +12,7 @@ import { apiError, invalid } from '../errors.ts';
 import type { ResponseFormat } from '../schemas/chat-request.ts';
 
 /** Grammars kept: what is learned of one is worth keeping while the same schema is asked for again and again. */
-const KEPT = 64;
+const KEPT = 8;
 
 /** A grammar for each text that describes one; the least lately used go first. */
 export class GrammarCache {

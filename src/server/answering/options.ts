@@ -1,7 +1,7 @@
 /** Fields of a request as the options of an answer. */
-import type { RequestOptions, SamplingOptions } from '../../generate/index.ts';
+import { GREEDY, type RequestOptions, type SamplingOptions } from '../../generate/index.ts';
 import { invalid } from '../errors.ts';
-import type { AnswerRequest, SamplingRequest } from '../schemas/common.ts';
+import { type AnswerRequest, MIROSTAT_TAU, type SamplingRequest } from '../schemas/common.ts';
 import type { ServerSettings } from '../settings.ts';
 
 type SamplingBase = Omit<SamplingOptions, 'seed'>;
@@ -18,13 +18,23 @@ function biases(given: SamplingRequest['logit_bias'], vocabularySize: number): M
 export function samplingOf(request: SamplingRequest, vocabularySize: number): SamplingBase {
   return {
     temperature: request.temperature ?? 1,
-    topK: request.top_k ?? 0,
-    topP: request.top_p ?? 1,
-    minP: request.min_p ?? 0,
-    typicalP: request.typical_p ?? 1,
-    repetitionPenalty: request.repetition_penalty ?? 1,
-    presencePenalty: request.presence_penalty ?? 0,
-    frequencyPenalty: request.frequency_penalty ?? 0,
+    topK: request.top_k ?? GREEDY.topK,
+    topP: request.top_p ?? GREEDY.topP,
+    minP: request.min_p ?? GREEDY.minP,
+    typicalP: request.typical_p ?? GREEDY.typicalP,
+    topNSigma: request.top_n_sigma ?? GREEDY.topNSigma,
+    xtcProbability: request.xtc_probability ?? GREEDY.xtcProbability,
+    xtcThreshold: request.xtc_threshold ?? GREEDY.xtcThreshold,
+    mirostatTau: request.mirostat ? (request.mirostat_tau ?? MIROSTAT_TAU) : GREEDY.mirostatTau,
+    mirostatEta: request.mirostat_eta ?? GREEDY.mirostatEta,
+    dryMultiplier: request.dry_multiplier ?? GREEDY.dryMultiplier,
+    dryBase: request.dry_base ?? GREEDY.dryBase,
+    dryAllowedLength: request.dry_allowed_length ?? GREEDY.dryAllowedLength,
+    dryRange: request.dry_penalty_last_n ?? GREEDY.dryRange,
+    dryBreakers: request.dry_sequence_breakers ?? GREEDY.dryBreakers,
+    repetitionPenalty: request.repetition_penalty ?? GREEDY.repetitionPenalty,
+    presencePenalty: request.presence_penalty ?? GREEDY.presencePenalty,
+    frequencyPenalty: request.frequency_penalty ?? GREEDY.frequencyPenalty,
     logitBias: biases(request.logit_bias, vocabularySize),
   };
 }

@@ -1,9 +1,9 @@
 /** Messages of a request as the ids of a prompt, through the model's own template. */
 import { BitmillError } from '../../core/index.ts';
-import { fitChat, type ModelService, type OverflowPolicy } from '../../generate/index.ts';
+import { fitChat, type OverflowPolicy, type ToolUse, toolUse } from '../../generate/index.ts';
 import type { ChatMessage, ChatTemplate } from '../../text/index.ts';
 import { ApiError, apiError, CONTEXT_EXCEEDED, invalid } from '../errors.ts';
-import type { RequestMessage, RequestTool } from '../schemas/chat-request.ts';
+import type { RequestMessage, RequestTool, ToolChoice } from '../schemas/chat-request.ts';
 import type { ServedModel } from '../settings.ts';
 
 /** Variables of a template that are the server's: a request does not set them by another name. */
@@ -21,6 +21,8 @@ const OWN_VARIABLES = new Set([
 export interface PromptRequest {
   readonly messages: readonly RequestMessage[];
   readonly tools?: readonly RequestTool[] | null | undefined;
+  readonly tool_choice?: ToolChoice | null | undefined;
+  readonly parallel_tool_calls?: boolean | null | undefined;
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
@@ -33,29 +35,13 @@ function textOf(content: Content): string {
   return content.map((part) => (part.type === 'text' ? part.text : part.refusal)).join('\n');
 }
 
-/** Templates write arguments out themselves, so they get the object. */
-function parsedArguments(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
 /** A message as templates know it. */
 function templateMessage(message: RequestMessage): ChatMessage {
-  const base = {
-    role: message.role === 'developer' ? 'system' : message.role,
-    content: textOf(message.content),
-  };
+  const role = message.role === 'developer' ? 'system' : message.role;
+  const base = { role, content: textOf(message.content) };
   if (message.role === 'tool') return { ...base, tool_call_id: message.tool_call_id };
   if (message.role !== 'assistant' || !message.tool_calls?.length) return base;
-  const calls = message.tool_calls.map(({ id, type, function: { name, arguments: text } }) => ({
-    id,
-    type,
-    function: { name, arguments: parsedArguments(text) },
-  }));
-  return { ...base, tool_calls: calls };
+  return { ...base, tool_calls: message.tool_calls };
 }
 
 export function templateMessages(messages: readonly RequestMessage[]): ChatMessage[] {
@@ -71,11 +57,12 @@ export function templateOf({ id, service }: ServedModel): ChatTemplate {
   });
 }
 
+/** Variables of the request's own. @throws 400: one of them is the server's. */
 export function templateVariables(request: PromptRequest): Readonly<Record<string, unknown>> {
   const variables = request.chat_template_kwargs ?? {};
   const own = Object.keys(variables).find((name) => OWN_VARIABLES.has(name));
   if (own !== undefined) throw invalid('chat_template_kwargs', `${own} is not for requests to set`);
-  return request.tools?.length ? { ...variables, tools: request.tools } : variables;
+  return variables;
 }
 
 /** The overflow of a chat under the name that clients know; what the template refuses, as the messages' fault. */
@@ -92,19 +79,45 @@ function promptError(error: unknown, policy: OverflowPolicy): ApiError {
   return status === 400 ? new ApiError(400, message, { param: 'messages', cause: error }) : apiError(error);
 }
 
+/** How the model of a request uses its tools; without any, the chat as it is. @throws 400 */
+export function toolsOf(model: ServedModel, request: PromptRequest): ToolUse {
+  const { tools, tool_choice, parallel_tool_calls } = request;
+  const given = tools?.map(({ type, function: { name, description, parameters } }) => ({
+    type,
+    function: { name, description: description ?? undefined, parameters: parameters ?? undefined },
+  }));
+  const options = { choice: tool_choice ?? 'auto', parallel: parallel_tool_calls ?? true };
+  if (!given?.length && typeof options.choice === 'object')
+    throw invalid('tool_choice', 'there are no tools');
+  return of('tools', () => toolUse(templateOf(model), model.service.tokenizer, given, options));
+}
+
+/** What is thrown, said of a field. */
+function of<T>(param: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    const told = apiError(error);
+    if (told.status !== 400 || told.param !== null) throw error;
+    throw new ApiError(400, told.message, { param, cause: error });
+  }
+}
+
 export interface FitLimits {
   readonly policy: OverflowPolicy;
   readonly maxTokens: number | undefined;
 }
 
 /** @throws 400: the template refuses the messages, or they do not fit the context. */
-export function chatPrompt(model: ServedModel, request: PromptRequest, limits: FitLimits): Int32Array {
-  const template = templateOf(model);
+export function chatPrompt(
+  { service: { contextSize } }: ServedModel,
+  request: PromptRequest,
+  use: ToolUse,
+  limits: FitLimits,
+): Int32Array {
   const variables = templateVariables(request);
-  const { contextSize }: ModelService = model.service;
   try {
-    const encode = (messages: readonly ChatMessage[]) =>
-      template.encode(messages, { generationPrompt: true, variables });
+    const encode = (messages: readonly ChatMessage[]) => use.encode(messages, { variables });
     return fitChat(templateMessages(request.messages), encode, { ...limits, contextSize }).ids;
   } catch (error) {
     throw promptError(error, limits.policy);

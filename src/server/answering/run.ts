@@ -1,5 +1,5 @@
 /** One request for text, from its start to its end: its events, what it used, and what is reported of it. */
-import type { RequestOptions } from '../../generate/index.ts';
+import type { Constraint, RequestOptions } from '../../generate/index.ts';
 import type { ServerContext } from '../env.ts';
 import { abortError, apiError } from '../errors.ts';
 import type { Usage } from '../schemas/common.ts';
@@ -7,7 +7,6 @@ import type { ServedModel } from '../settings.ts';
 import { type AppState, clientOf, requestSignal, Tether } from '../state.ts';
 import { type EventStreamOptions, eventStream } from '../stream.ts';
 import { type Choice, type ChoiceEvent, choiceEvents } from './choices.ts';
-import type { constraintOf } from './grammars.ts';
 import { seedOf } from './options.ts';
 
 /** Milliseconds that the head of a stream waits for a first token or an error, which then still has its status. */
@@ -23,7 +22,7 @@ export interface Job {
   readonly options: Omit<RequestOptions, 'seed' | 'constraint'>;
   readonly seed: number | null | undefined;
   /** A new constraint for every answer. */
-  readonly constraint?: () => ReturnType<typeof constraintOf>;
+  readonly constraint: () => Constraint | undefined;
   readonly user: string | null | undefined;
   readonly stream: boolean;
 }
@@ -143,16 +142,11 @@ export class Run {
       this.#begun();
     };
     return prompts.flatMap((ids, prompt) =>
-      Array.from({ length: each }, (_, i) => ({
-        ids,
-        options: {
-          ...options,
-          client,
-          onPrompt,
-          seed: seedOf(seed, prompt * each + i),
-          ...(constraint ? { constraint: constraint() } : {}),
-        },
-      })),
+      Array.from({ length: each }, (_, i) => {
+        const own = constraint();
+        const seeded = { ...options, client, onPrompt, seed: seedOf(seed, prompt * each + i) };
+        return { ids, options: own ? { ...seeded, constraint: own } : seeded };
+      }),
     );
   }
 

@@ -1,18 +1,22 @@
 /** POST /v1/chat/completions. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
-import { ChatChoice } from '../answering/chat-choice.ts';
+import type { ToolUse } from '../../generate/index.ts';
+import { ChatChoice, type ChatPiece } from '../answering/chat-choice.ts';
 import { constraintOf, wantedGrammar } from '../answering/grammars.ts';
 import { answerOptions, choicesOf } from '../answering/options.ts';
-import { chatPrompt } from '../answering/prompt.ts';
+import { chatPrompt, toolsOf } from '../answering/prompt.ts';
 import { type Job, Run } from '../answering/run.ts';
 import type { ServerEnv } from '../env.ts';
+import { invalid } from '../errors.ts';
 import { type ChatRequest, chatRequestSchema } from '../schemas/chat-request.ts';
 import {
+  type AnsweredToolCall,
   type ChatChunk,
   type ChatCompletion,
   chatChunkSchema,
   chatCompletionSchema,
 } from '../schemas/chat-response.ts';
+import type { ServedModel } from '../settings.ts';
 import { type AppState, plain } from '../state.ts';
 import { DONE, frame } from '../stream.ts';
 import { answerId, errorResponses, jsonBody, jsonOrEvents, now } from './shared.ts';
@@ -30,35 +34,54 @@ const route = createRoute({
   },
 });
 
-/** What is asked of the model. @throws 400 */
-function chatJob(state: AppState, request: ChatRequest): Job {
+/** What a request is answered from. */
+interface Chat {
+  readonly job: Job;
+  readonly request: ChatRequest;
+  readonly use: ToolUse;
+}
+
+/** A new constraint for each answer: a form that is asked for, or calls of tools. @throws 400: both. */
+function constraintsOf(state: AppState, request: ChatRequest, { service }: ServedModel, use: ToolUse) {
+  const grammar = wantedGrammar(state.grammars, request);
+  const param = request.grammar ? 'grammar' : 'response_format';
+  if (!grammar) return () => use.constraint();
+  if (use.format !== undefined) throw invalid(param, 'and tools: one of them, or "tool_choice": "none"');
+  return () => constraintOf(param, grammar, service.tokenizer);
+}
+
+/** @throws 400 */
+function chatOf(state: AppState, request: ChatRequest): Chat {
   const model = state.model(request.model);
-  const { service } = model;
+  if (request.top_logprobs && !request.logprobs) throw invalid('top_logprobs', 'needs "logprobs": true');
   const maxTokens = request.max_completion_tokens ?? request.max_tokens;
   const each = choicesOf(request, state.settings);
-  const grammar = wantedGrammar(state.grammars, request);
+  const use = toolsOf(model, request);
+  const constraint = constraintsOf(state, request, model, use);
   const policy = request.overflow ?? 'error';
-  const ids = chatPrompt(model, request, { policy, maxTokens: maxTokens ?? undefined });
-  const limits = { vocabularySize: service.tokenizer.vocabularySize, maxTokens, settings: state.settings };
-  return {
+  const ids = chatPrompt(model, request, use, { policy, maxTokens: maxTokens ?? undefined });
+  const { vocabularySize } = model.service.tokenizer;
+  const job: Job = {
     model,
     prompts: [ids],
     each,
     options: {
-      ...answerOptions(request, limits),
+      ...answerOptions(request, { vocabularySize, maxTokens, settings: state.settings }),
       ...(request.logprobs ? { logprobs: request.top_logprobs ?? 0 } : {}),
     },
     seed: request.seed,
-    ...(grammar ? { constraint: () => constraintOf('response_format', grammar, service.tokenizer) } : {}),
+    constraint,
     user: request.user,
     stream: request.stream ?? false,
   };
+  return { job, request, use };
 }
 
-/** One answer of each kind for every index. */
-function chatChoices({ model, prompts: [ids], each }: Job, request: ChatRequest): ChatChoice[] {
+function chatChoices({ job: { model, prompts, each }, request, use }: Chat): ChatChoice[] {
   const { tokenizer } = model.service;
-  return Array.from({ length: each }, () => new ChatChoice(tokenizer, ids, request.logprobs ?? false));
+  const [ids] = prompts;
+  const tells = request.logprobs ?? false;
+  return Array.from({ length: each }, () => new ChatChoice(tokenizer, ids, tells, use.parser()));
 }
 
 type WholeChoice = ChatCompletion['choices'][number];
@@ -66,39 +89,51 @@ type WholeChoice = ChatCompletion['choices'][number];
 /** A choice while it grows. */
 interface Growing {
   readonly texts: string[];
+  readonly calls: AnsweredToolCall[];
   readonly logprobs: NonNullable<WholeChoice['logprobs']>['content'];
   finish: WholeChoice['finish_reason'];
 }
 
-async function whole(run: Run, job: Job, request: ChatRequest): Promise<ChatCompletion> {
-  const choices = chatChoices(job, request);
-  const growing = choices.map((): Growing => ({ texts: [], logprobs: [], finish: 'stop' }));
+function grow(grown: Growing, { delta, logprobs, finish }: ChatPiece): void {
+  grown.texts.push(delta.content ?? '');
+  for (const { index: _, ...call } of delta.tool_calls ?? []) grown.calls.push(call);
+  grown.logprobs.push(...logprobs);
+  grown.finish = finish ?? grown.finish;
+}
+
+function messageOf({ texts, calls }: Growing): WholeChoice['message'] {
+  const content = texts.join('');
+  if (calls.length === 0) return { role: 'assistant', content, refusal: null };
+  return { role: 'assistant', content: content === '' ? null : content, refusal: null, tool_calls: calls };
+}
+
+async function whole(run: Run, chat: Chat): Promise<ChatCompletion> {
+  const { request, job } = chat;
+  const choices = chatChoices(chat);
+  const growing = choices.map((): Growing => ({ texts: [], calls: [], logprobs: [], finish: 'stop' }));
   for await (const event of run.events()) {
     const choice = choices[event.index];
-    const grown = growing[event.index];
     const piece = 'end' in event ? choice.end(event.end) : choice.token(event.token);
-    if (!piece) continue;
-    grown.texts.push(piece.delta.content ?? '');
-    grown.logprobs.push(...piece.logprobs);
-    grown.finish = piece.finish ?? grown.finish;
+    if (piece) grow(growing[event.index], piece);
   }
   return {
     id: answerId('chatcmpl'),
     object: 'chat.completion',
     created: now(),
     model: job.model.id,
-    choices: growing.map(({ texts, logprobs, finish }, index) => ({
+    choices: growing.map((grown, index) => ({
       index,
-      message: { role: 'assistant', content: texts.join(''), refusal: null },
-      logprobs: request.logprobs ? { content: logprobs, refusal: null } : null,
-      finish_reason: finish,
+      message: messageOf(grown),
+      logprobs: request.logprobs ? { content: grown.logprobs, refusal: null } : null,
+      finish_reason: grown.finish,
     })),
     usage: run.usage,
   };
 }
 
-async function* chunks(run: Run, job: Job, request: ChatRequest): AsyncGenerator<string, void> {
-  const choices = chatChoices(job, request);
+async function* chunks(run: Run, chat: Chat): AsyncGenerator<string, void> {
+  const { request, job } = chat;
+  const choices = chatChoices(chat);
   const withUsage = request.stream_options?.include_usage === true;
   const head = {
     id: answerId('chatcmpl'),
@@ -125,10 +160,9 @@ async function* chunks(run: Run, job: Job, request: ChatRequest): AsyncGenerator
 
 export function chatRoutes(app: OpenAPIHono<ServerEnv>, state: AppState): void {
   app.openapi(route, async (c) => {
-    const request = c.req.valid('json');
-    const job = chatJob(state, request);
-    const run = new Run(state, plain(c), job);
-    if (job.stream) return run.respond(chunks(run, job, request));
-    return c.json(await whole(run, job, request), 200);
+    const chat = chatOf(state, c.req.valid('json'));
+    const run = new Run(state, plain(c), chat.job);
+    if (chat.job.stream) return run.respond(chunks(run, chat));
+    return c.json(await whole(run, chat), 200);
   });
 }

@@ -61,7 +61,7 @@ function completionJob(state: AppState, request: CompletionRequest): Job {
       ...(typeof request.logprobs === 'number' ? { logprobs: request.logprobs } : {}),
     },
     seed: request.seed,
-    ...(grammar ? { constraint: () => constraintOf('grammar', grammar, tokenizer) } : {}),
+    constraint: () => grammar && constraintOf('grammar', grammar, tokenizer),
     user: request.user,
     stream: request.stream ?? false,
   };

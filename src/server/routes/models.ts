@@ -25,7 +25,7 @@ const one = createRoute({
   responses: { 200: json('The model.', modelSchema), ...errorResponses(401, 404) },
 });
 
-function card({ id, created, fileType, service }: ServedModel): ModelCard {
+function card({ id, created, fileType, size, service }: ServedModel): ModelCard {
   return {
     id,
     object: 'model',
@@ -36,6 +36,7 @@ function card({ id, created, fileType, service }: ServedModel): ModelCard {
     vocabulary_size: service.tokenizer.vocabularySize,
     chat: service.template !== undefined,
     ...(fileType === undefined ? {} : { file_type: fileType }),
+    ...(size === undefined ? {} : { size }),
   };
 }
 

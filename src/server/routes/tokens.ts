@@ -1,6 +1,6 @@
 /** POST /tokenize, /detokenize and /apply-template: what a model sees of a text. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
-import { templateMessages, templateOf, templateVariables } from '../answering/prompt.ts';
+import { templateMessages, templateVariables, toolsOf } from '../answering/prompt.ts';
 import type { ServerEnv } from '../env.ts';
 import { invalid } from '../errors.ts';
 import {
@@ -79,7 +79,8 @@ export function tokenRoutes(app: OpenAPIHono<ServerEnv>, state: AppState): void 
 
   app.openapi(applyTemplate, (c) => {
     const request = c.req.valid('json');
-    const prompt = templateOf(state.model(request.model)).render(templateMessages(request.messages), {
+    const use = toolsOf(state.model(request.model), request);
+    const prompt = use.render(templateMessages(request.messages), {
       generationPrompt: request.add_generation_prompt ?? true,
       variables: templateVariables(request),
     });

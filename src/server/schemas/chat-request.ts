@@ -101,6 +101,8 @@ export type ToolChoice = z.output<typeof toolChoiceSchema>;
 export const promptFields = {
   messages: z.array(messageSchema).min(1).max(MAX_MESSAGES),
   tools: z.array(toolSchema).max(MAX_TOOLS).nullish(),
+  tool_choice: toolChoiceSchema.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
   chat_template_kwargs: z.record(z.string(), z.unknown()).nullish().openapi({
     description: "Beyond OpenAI's API. Further variables of the chat template, such as `enable_thinking`.",
   }),
@@ -115,8 +117,6 @@ export const chatRequestSchema = z
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
     response_format: responseFormatSchema.nullish(),
-    tool_choice: toolChoiceSchema.nullish(),
-    parallel_tool_calls: z.boolean().nullish(),
     overflow: overflowField,
     functions: z.null({ error: 'is not supported: use "tools"' }).optional(),
     function_call: z.null({ error: 'is not supported: use "tool_choice"' }).optional(),

@@ -56,15 +56,9 @@ const deltaSchema = z.object({
   role: z.literal('assistant').optional(),
   content: z.string().nullable().optional(),
   tool_calls: z
-    .array(
-      z.object({
-        index: z.int(),
-        id: z.string().optional(),
-        type: z.literal('function').optional(),
-        function: z.object({ name: z.string().optional(), arguments: z.string().optional() }),
-      }),
-    )
-    .optional(),
+    .array(toolCallSchema.extend({ index: z.int() }))
+    .optional()
+    .openapi({ description: 'Each call is told at once, when it is whole.' }),
 });
 export type ChatDelta = z.output<typeof deltaSchema>;
 

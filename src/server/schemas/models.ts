@@ -12,6 +12,7 @@ export const modelSchema = z
     vocabulary_size: z.int(),
     chat: z.boolean().openapi({ description: 'Whether the file has a chat template.' }),
     file_type: z.string().optional().openapi({ description: 'Quantization, such as `Q4_K_M`.' }),
+    size: z.int().optional().openapi({ description: 'Bytes of the file.' }),
   })
   .openapi('Model');
 export type ModelCard = z.output<typeof modelSchema>;

@@ -12,6 +12,9 @@ export interface ServerOptions extends ShellOptions {
   readonly limits: ListenerLimits;
 }
 
+/** Addresses that mean all of a machine's, and what is asked for instead. */
+const LOCAL: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
 export class ApiServer {
   readonly #listener: Listener;
   readonly #shell: Shell;
@@ -47,7 +50,7 @@ export class ApiServer {
 
   /** Where clients on this machine find it. */
   get url(): string {
-    return `http://${hostForUrl(this.#host)}:${this.port}`;
+    return `http://${hostForUrl(LOCAL[this.#host] ?? this.#host)}:${this.port}`;
   }
 
   /** @param services what stands behind the API: drained and closed with the server. */

@@ -23,7 +23,8 @@ export interface Scope {
   set(name: string, value: unknown): unknown;
 }
 
-interface Jinja {
+// A bundler does resolve them: its view of the package is set aside, so that both are checked against ours.
+const { Environment, Interpreter, parse, tokenize } = jinja as unknown as {
   readonly Environment: new () => Scope;
   readonly Interpreter: new (
     scope: Scope,
@@ -31,15 +32,14 @@ interface Jinja {
     run(program: Node): Value;
     evaluate(node: Node | undefined, scope: Scope): Value;
   };
-  readonly parse: (tokens: readonly unknown[]) => Node;
-  readonly tokenize: (
+  parse(tokens: readonly unknown[]): Node;
+  tokenize(
     source: string,
     options: { readonly lstrip_blocks: boolean; readonly trim_blocks: boolean },
-  ) => readonly unknown[];
-}
+  ): readonly unknown[];
+};
 
-// Bundlers' rules do resolve them (the web chat is checked so), and they are another wording of these.
-export const { Environment, Interpreter, parse, tokenize } = jinja as unknown as Jinja;
+export { Environment, Interpreter, parse, tokenize };
 
 /** A node that is done: it stands for its value. */
 export const constant = (value: Value): Node => ({ type: 'Constant', value });

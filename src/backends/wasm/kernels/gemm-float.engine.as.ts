@@ -52,8 +52,8 @@ function panelTimesTokens(
 }
 
 /**
- * As matmul_float, with the same results, for few tokens: weights are multiplied where they lie, four rows at a
- * time.
+ * As matmul_float, with the same results, for one token or two: weights are multiplied where they lie, four rows at a
+ * time, and widened anew for each token.
  * @param scratch FLOAT_PANEL_BYTES.
  */
 export function matvec_float(

@@ -1,5 +1,6 @@
 /**
- * The product for few tokens, where reading the weights is what takes time: a thread claims a stretch of rows and reads
+ * The product for one token of formats that have no kernel of their own for it (single.engine.as.ts), where reading the
+ * weights is what takes time: a thread claims a stretch of rows and reads
  * it from the first byte to the last, as prefetchers want it. Every 1024 weights are expanded into L1 and multiplied
  * with each token.
  */

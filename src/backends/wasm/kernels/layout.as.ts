@@ -32,7 +32,10 @@ export const MIN_STRIDE = 128;
 /** Where the pairs and the mins of all rows begin, and the size of the whole. */
 export const PAIRS_AT = 32 * CODE_STRIDE;
 export const MINS_AT = PAIRS_AT + 32 * PAIR_STRIDE;
-export const PANEL_BYTES = MINS_AT + 32 * MIN_STRIDE;
+/** The pairs of four rows side by side, for their tiles: of each group d of the four, then dmin of the four. */
+export const QUADS_AT = MINS_AT + 32 * MIN_STRIDE;
+export const QUAD_BYTES = 32;
+export const PANEL_BYTES = QUADS_AT + 64 * QUAD_BYTES;
 
 /** 1024 columns of a single row: the codes, then pairs and mins. */
 export const ROW_PAIRS = 2048;

@@ -2,8 +2,8 @@
  * Tiles of the product for groups of 32 and 16: four weight rows by a pair of tokens, or by one. One float step a
  * group: y += d s (codes . codes) - dmin (s sum). As in tile-wide.as.ts the integers are exact, the loops made for V8.
  */
-import { CODE_STRIDE, NARROW_RECORD, NARROW_SCALE, NARROW_SUM, PAIRS_AT, PAIR_STRIDE } from './layout.as';
-import { gatherF32, laneSums, loadOutputs, storeOutputs } from './sums.as';
+import { CODE_STRIDE, NARROW_RECORD, NARROW_SCALE, NARROW_SUM, QUADS_AT, QUAD_BYTES } from './layout.as';
+import { laneSums, loadOutputs, storeOutputs } from './sums.as';
 
 /** y0[0..count] and y1[0..count] (+)= panel rows `row` .. `row + 4` times the pair of records at a. */
 export function tileNarrow2(
@@ -11,10 +11,10 @@ export function tileNarrow2(
   a: usize, y0: usize, y1: usize, first: bool, count: i32,
 ): void {
   let w = panel + row * CODE_STRIDE;
-  let pairs = panel + PAIRS_AT + row * PAIR_STRIDE;
+  let pairs = panel + QUADS_AT;
   let sum0 = loadOutputs(y0, count, first);
   let sum1 = loadOutputs(y1, count, first);
-  for (; groups > 0; groups--, a += 2 * NARROW_RECORD, pairs += 8) {
+  for (; groups > 0; groups--, a += 2 * NARROW_RECORD, pairs += QUAD_BYTES) {
     let p0 = i32x4.splat(0), q0 = p0, r0 = p0, s0 = p0, p1 = p0, q1 = p0, r1 = p0, s1 = p0;
     for (let b = a, end = a + (group << 1); b < end; b += 16, w += 16) {
       const x0 = v128.load(b), x1 = v128.load(b, NARROW_RECORD);
@@ -27,13 +27,13 @@ export function tileNarrow2(
       c = v128.load(w, 3 * CODE_STRIDE);
       s0 = i32x4.add(s0, i32x4.dot_i16x8_s(c, x0)); s1 = i32x4.add(s1, i32x4.dot_i16x8_s(c, x1));
     }
-    const d = gatherF32(pairs, PAIR_STRIDE);
+    const d = v128.load(pairs);
     const scale0 = v128.load32_splat(a, NARROW_SCALE);
     const scale1 = v128.load32_splat(a, NARROW_RECORD + NARROW_SCALE);
     let step0 = f32x4.mul(f32x4.mul(d, scale0), f32x4.convert_i32x4_s(laneSums(p0, q0, r0, s0)));
     let step1 = f32x4.mul(f32x4.mul(d, scale1), f32x4.convert_i32x4_s(laneSums(p1, q1, r1, s1)));
     if (mins) {
-      const dmin = gatherF32(pairs + 4, PAIR_STRIDE);
+      const dmin = v128.load(pairs, 16);
       step0 = f32x4.sub(step0, f32x4.mul(dmin, v128.load32_splat(a, NARROW_SUM)));
       step1 = f32x4.sub(step1, f32x4.mul(dmin, v128.load32_splat(a, NARROW_RECORD + NARROW_SUM)));
     }
@@ -49,9 +49,9 @@ export function tileNarrow1(
   panel: usize, row: usize, groups: i32, group: usize, mins: bool, a: usize, y: usize, first: bool, count: i32,
 ): void {
   let w = panel + row * CODE_STRIDE;
-  let pairs = panel + PAIRS_AT + row * PAIR_STRIDE;
+  let pairs = panel + QUADS_AT;
   let sum = loadOutputs(y, count, first);
-  for (; groups > 0; groups--, a += 2 * NARROW_RECORD, pairs += 8) {
+  for (; groups > 0; groups--, a += 2 * NARROW_RECORD, pairs += QUAD_BYTES) {
     let p = i32x4.splat(0), q = p, r = p, s = p;
     for (let b = a, end = a + (group << 1); b < end; b += 16, w += 16) {
       const x = v128.load(b);
@@ -62,9 +62,9 @@ export function tileNarrow1(
     }
     const scale = v128.load32_splat(a, NARROW_SCALE);
     const dot = f32x4.convert_i32x4_s(laneSums(p, q, r, s));
-    let step = f32x4.mul(f32x4.mul(gatherF32(pairs, PAIR_STRIDE), scale), dot);
+    let step = f32x4.mul(f32x4.mul(v128.load(pairs), scale), dot);
     if (mins) {
-      const dmin = gatherF32(pairs + 4, PAIR_STRIDE);
+      const dmin = v128.load(pairs, 16);
       step = f32x4.sub(step, f32x4.mul(dmin, v128.load32_splat(a, NARROW_SUM)));
     }
     sum = f32x4.add(sum, step);

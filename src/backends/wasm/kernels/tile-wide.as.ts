@@ -9,20 +9,20 @@
  * a row they lose a third, as V8 moves all loads of a body to its front and runs out of registers.
  */
 import {
-  CODE_STRIDE, MINS_AT, MIN_STRIDE, PAIRS_AT, PAIR_STRIDE, WIDE_RECORD, WIDE_SCALE, WIDE_SUMS,
+  CODE_STRIDE, MINS_AT, MIN_STRIDE, QUADS_AT, QUAD_BYTES, WIDE_RECORD, WIDE_SCALE, WIDE_SUMS,
 } from './layout.as';
-import { gatherF32, laneSums, loadOutputs, storeOutputs } from './sums.as';
+import { laneSums, loadOutputs, storeOutputs } from './sums.as';
 
 /** y0[0..count] and y1[0..count] (+)= panel rows `row` .. `row + 4` times the pair of records at a. */
 export function tileWide2(
   panel: usize, row: usize, groups: i32, mins: bool, a: usize, y0: usize, y1: usize, first: bool, count: i32,
 ): void {
   let w = panel + row * CODE_STRIDE;
-  let pairs = panel + PAIRS_AT + row * PAIR_STRIDE;
+  let pairs = panel + QUADS_AT;
   let min = panel + MINS_AT + row * MIN_STRIDE;
   let sum0 = loadOutputs(y0, count, first);
   let sum1 = loadOutputs(y1, count, first);
-  for (; groups > 0; groups--, a += 2 * WIDE_RECORD, pairs += 8, min += 32) {
+  for (; groups > 0; groups--, a += 2 * WIDE_RECORD, pairs += QUAD_BYTES, min += 32) {
     let p0 = i32x4.splat(0), q0 = p0, r0 = p0, s0 = p0, p1 = p0, q1 = p0, r1 = p0, s1 = p0;
     for (let b = a, end = a + WIDE_SUMS; b < end; b += 16, w += 16) {
       const x0 = v128.load(b), x1 = v128.load(b, WIDE_RECORD);
@@ -35,12 +35,12 @@ export function tileWide2(
       c = v128.load(w, 3 * CODE_STRIDE);
       s0 = i32x4.add(s0, i32x4.dot_i16x8_s(c, x0)); s1 = i32x4.add(s1, i32x4.dot_i16x8_s(c, x1));
     }
-    const d = gatherF32(pairs, PAIR_STRIDE);
+    const d = v128.load(pairs);
     const scale0 = v128.load32_splat(a, WIDE_SCALE), scale1 = v128.load32_splat(a, WIDE_RECORD + WIDE_SCALE);
     let step0 = f32x4.mul(f32x4.mul(d, scale0), f32x4.convert_i32x4_s(laneSums(p0, q0, r0, s0)));
     let step1 = f32x4.mul(f32x4.mul(d, scale1), f32x4.convert_i32x4_s(laneSums(p1, q1, r1, s1)));
     if (mins) {
-      const dmin = gatherF32(pairs + 4, PAIR_STRIDE);
+      const dmin = v128.load(pairs, 16);
       step0 = f32x4.sub(step0, f32x4.mul(f32x4.mul(dmin, scale0), minSums(min, a + WIDE_SUMS)));
       step1 = f32x4.sub(step1, f32x4.mul(f32x4.mul(dmin, scale1), minSums(min, a + WIDE_RECORD + WIDE_SUMS)));
     }
@@ -56,10 +56,10 @@ export function tileWide1(
   panel: usize, row: usize, groups: i32, mins: bool, a: usize, y: usize, first: bool, count: i32,
 ): void {
   let w = panel + row * CODE_STRIDE;
-  let pairs = panel + PAIRS_AT + row * PAIR_STRIDE;
+  let pairs = panel + QUADS_AT;
   let min = panel + MINS_AT + row * MIN_STRIDE;
   let sum = loadOutputs(y, count, first);
-  for (; groups > 0; groups--, a += 2 * WIDE_RECORD, pairs += 8, min += 32) {
+  for (; groups > 0; groups--, a += 2 * WIDE_RECORD, pairs += QUAD_BYTES, min += 32) {
     let p = i32x4.splat(0), q = p, r = p, s = p;
     for (let b = a, end = a + WIDE_SUMS; b < end; b += 16, w += 16) {
       const x = v128.load(b);
@@ -70,9 +70,9 @@ export function tileWide1(
     }
     const scale = v128.load32_splat(a, WIDE_SCALE);
     const dot = f32x4.convert_i32x4_s(laneSums(p, q, r, s));
-    let step = f32x4.mul(f32x4.mul(gatherF32(pairs, PAIR_STRIDE), scale), dot);
+    let step = f32x4.mul(f32x4.mul(v128.load(pairs), scale), dot);
     if (mins) {
-      const dmin = gatherF32(pairs + 4, PAIR_STRIDE);
+      const dmin = v128.load(pairs, 16);
       step = f32x4.sub(step, f32x4.mul(f32x4.mul(dmin, scale), minSums(min, a + WIDE_SUMS)));
     }
     sum = f32x4.add(sum, step);

@@ -8,8 +8,8 @@ import * as layout from '../kernels/layout.as.ts';
 import type { Command, Lower, LowerContext, Place } from '../lower.ts';
 import { byteProduct, singleProduct } from './single.ts';
 
-/** With fewer tokens than this, rows are multiplied one by one as they come from memory. */
-const FEW_TOKENS = 4;
+/** Up to so many tokens weights are expanded four rows at a time, as they come from memory. */
+const FEW_TOKENS = 32;
 
 /** Float weights that are multiplied as they are, by their numbers. */
 const { F32, F16, BF16 } = layout;
@@ -63,15 +63,13 @@ function integerProduct(
   const { blockBytes, blockSize } = format;
   const blocks = [context.slot(format), blockBytes, blockSize, plane.group, Number(plane.mins)];
   const args = [weights, rows, cols, ...blocks, records, tokens, y.address, y.stride];
-  const few = tokens < FEW_TOKENS;
-  return [
-    quantize,
-    { kernel: few ? 'matvec_int' : 'matmul_int', scratch: few ? layout.ROW_BYTES : layout.PANEL_BYTES, args },
-  ];
+  if (tokens === 1) return [quantize, { kernel: 'matvec_int', scratch: layout.ROW_BYTES, args }];
+  const kernel = tokens > FEW_TOKENS ? 'matmul_int' : 'matmul_few_int';
+  return [quantize, { kernel, scratch: layout.PANEL_BYTES, args }];
 }
 
 function floatProduct({ tokens, rows, cols }: Shape, { x, weights, y }: Operands, type: number): Command {
-  const kernel = tokens < FEW_TOKENS ? 'matvec_float' : 'matmul_float';
+  const kernel = tokens === 1 ? 'matvec_float' : 'matmul_float';
   const args = [weights, rows, cols, type, x.address, x.stride, tokens, y.address, y.stride];
   return { kernel, scratch: layout.FLOAT_PANEL_BYTES, args };
 }
