@@ -60,3 +60,27 @@ test.skipIf(missing)('the page finds the model, asks it, and stays within the po
   await page.getByText('start it with --connect http://elsewhere.example').waitFor();
   expect(errors.filter((text) => !/elsewhere\.example/.test(text))).toEqual([]);
 });
+
+test.skipIf(missing)('a comparison that is longer than the window scrolls, and the page stays', async () => {
+  if (!browser) throw new Error('no browser');
+  const page = await browser.newPage({ viewport: { width: 1000, height: 420 } });
+  await page.goto(url);
+  await page.getByRole('button', { name: 'Compare', exact: true }).first().click();
+  const prompt = page.getByRole('textbox').last();
+  await prompt.fill('What is 7 plus 5?');
+  await prompt.press('Enter');
+  await page.getByText('of the tokens equal').waitFor();
+  const view = page.locator('.cmp-page');
+  const { height, content } = await view.evaluate((it) => ({
+    height: it.clientHeight,
+    content: it.scrollHeight,
+  }));
+  expect(height).toBeLessThan(420);
+  expect(content).toBeGreaterThan(height);
+  await view.hover();
+  await page.mouse.wheel(0, 300);
+  await expect.poll(() => view.evaluate((it) => it.scrollTop)).toBeGreaterThan(0);
+  await page.getByText('of the tokens equal').evaluate((it) => it.scrollIntoView({ block: 'start' }));
+  expect(await page.evaluate(() => document.scrollingElement?.scrollTop)).toBe(0);
+  await page.close();
+});
