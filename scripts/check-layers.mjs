@@ -2,6 +2,7 @@
  * Checks the house rules that a compiler does not see (ARCHITECTURE.md, "Layers"):
  * a folder of src/ imports only from rows below its own, through the other folder's door (index.ts);
  * only platform, cli, server, tests and *.node.ts files may name `node:` modules; unknown folders are errors.
+ * The web chat (apps/) imports doors only, of folders that run in a browser.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -33,6 +34,31 @@ const NODE_FOLDERS = new Set(['platform', 'cli', 'server']);
 const IMPORT =
   /(?:^|[\s;])(?:import|export)\s(?:[^'"`;]*?\sfrom\s)?\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|new URL\(\s*['"](\.[^'"]+)['"]\s*,\s*import\.meta\.url/gm;
 
+/** Every import in one source text: what it names, where it leads inside the repository, and where it stands. */
+function* importsOf(file, text) {
+  for (const match of text.matchAll(IMPORT)) {
+    const target = match[1] ?? match[2] ?? match[3];
+    const line = text.slice(0, match.index + match[0].search(/\S/)).split('\n').length;
+    const resolved = path.posix.normalize(path.posix.join(path.posix.dirname(file), target));
+    yield { target, where: `${file}:${line}`, resolved: target.startsWith('.') ? resolved : undefined };
+  }
+}
+
+/** Broken rules in a file of apps/, as sentences. */
+export function appViolations(file, text) {
+  if (/\.test\.tsx?$/.test(file)) return [];
+  return [...importsOf(file, text)].flatMap(({ target, where, resolved }) => {
+    if (target.startsWith('node:')) return [`${where}: a page may not import ${target}`];
+    if (!resolved?.startsWith('src/')) return [];
+    const [, folder, ...rest] = resolved.split('/');
+    if (folder === 'index.ts') return [];
+    if (NODE_FOLDERS.has(folder)) return [`${where}: ${folder} does not run in a browser`];
+    return rest.join('/') === 'index.ts'
+      ? []
+      : [`${where}: go through src/${folder}/index.ts, not ${resolved}`];
+  });
+}
+
 /** Every broken rule in one source text, as sentences. */
 export function violations(file, text) {
   const folder = file.split('/')[1];
@@ -40,18 +66,14 @@ export function violations(file, text) {
   if (file.split('/').length === 2) return found; // src/index.ts, the main door
   if (!(folder in ROWS)) return [`${file}: folder "${folder}" has no row in scripts/check-layers.mjs`];
   const isTest = /\.(test|cases)\.ts$/.test(file);
-  for (const match of text.matchAll(IMPORT)) {
-    const target = match[1] ?? match[2] ?? match[3];
-    const line = text.slice(0, match.index + match[0].search(/\S/)).split('\n').length;
-    const where = `${file}:${line}`;
+  for (const { target, where, resolved } of importsOf(file, text)) {
     if (target.startsWith('node:')) {
       if (!NODE_FOLDERS.has(folder) && !file.endsWith('.node.ts') && !isTest) {
         found.push(`${where}: only platform, cli, server and *.node.ts may import ${target}`);
       }
       continue;
     }
-    if (!target.startsWith('.')) continue;
-    const resolved = path.posix.normalize(path.posix.join(path.posix.dirname(file), target));
+    if (resolved === undefined) continue;
     const parts = resolved.split('/');
     if (parts[0] !== 'src' || parts[1] === folder) continue;
     if (isTest) continue;
@@ -68,8 +90,12 @@ export function violations(file, text) {
 
 if (process.argv[1] && import.meta.url.endsWith(path.basename(process.argv[1]))) {
   const files = glob('src', /\.ts$/).filter((file) => !file.endsWith('.gen.ts'));
-  const all = files.flatMap((file) => violations(file, readFileSync(file, 'utf8')));
+  const pages = glob('apps', /\.tsx?$/);
+  const all = [
+    ...files.flatMap((file) => violations(file, readFileSync(file, 'utf8'))),
+    ...pages.flatMap((file) => appViolations(file, readFileSync(file, 'utf8'))),
+  ];
   for (const line of all) console.error(line);
   if (all.length > 0) process.exit(1);
-  console.error(`layers: ${files.length} files keep the rules`);
+  console.error(`layers: ${files.length + pages.length} files keep the rules`);
 }

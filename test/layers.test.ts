@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { violations } from '../scripts/check-layers.mjs';
+import { appViolations, violations } from '../scripts/check-layers.mjs';
 
 test('an import from a higher row, past a door, of node: or of an unknown folder is reported with its line', () => {
   expect(violations('src/core/a.ts', "import { x } from './b.ts';\n")).toEqual([]);
@@ -18,5 +18,19 @@ test('an import from a higher row, past a door, of node: or of an unknown folder
   ]);
   expect(violations('src/toys/a.ts', '')).toEqual([
     'src/toys/a.ts: folder "toys" has no row in scripts/check-layers.mjs',
+  ]);
+});
+
+test('the web chat goes through doors, and only of what runs in a browser', () => {
+  const file = 'apps/web/src/a.ts';
+  expect(appViolations(file, "import { x } from '../../../src/text/index.ts';\n")).toEqual([]);
+  expect(appViolations(file, "import { x } from '../../../src/text/chat.ts';\n")).toEqual([
+    'apps/web/src/a.ts:1: go through src/text/index.ts, not src/text/chat.ts',
+  ]);
+  expect(appViolations(file, "\nimport { x } from '../../../src/platform/index.ts';\n")).toEqual([
+    'apps/web/src/a.ts:2: platform does not run in a browser',
+  ]);
+  expect(appViolations(file, "import fs from 'node:fs';\n")).toEqual([
+    'apps/web/src/a.ts:1: a page may not import node:fs',
   ]);
 });

@@ -1,6 +1,6 @@
 /** What all routes of one app share: the models by name, the settings, and grammars that were asked for before. */
 import type { Context } from 'hono';
-import { GrammarCache } from './answering/grammars.ts';
+import { GrammarCache } from '../generate/index.ts';
 import type { AppExtras, ServerContext } from './env.ts';
 import { ApiError } from './errors.ts';
 import type { ServedModel, ServerSettings } from './settings.ts';

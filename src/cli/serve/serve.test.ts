@@ -116,6 +116,12 @@ describe('settings', () => {
     expect(plan.hosts).toBeUndefined();
   });
 
+  it('say that pages of any site may ask, where no key keeps them from it', async () => {
+    const warnings: string[] = [];
+    await serverPlan({ ...FLAGS, cors: ['*'] }, (message) => warnings.push(message));
+    expect(warnings).toEqual(['pages of any site can use the models: --cors * without --api-key-file']);
+  });
+
   it.each(['127.0.0.1', '::1', 'localhost', '127.9.9.9'])('want none for %s', async (host) => {
     expect((await serverPlan({ ...FLAGS, host }, silent)).hosts).toEqual([]);
   });

@@ -62,6 +62,9 @@ export async function serverPlan(flags: ServerFlags, warn: (message: string) => 
     }
     warn(`anybody who reaches ${host} can use the models: there is no --api-key-file`);
   }
+  if (apiKeys.length === 0 && flags.cors.includes('*')) {
+    warn('pages of any site can use the models: --cors * without --api-key-file');
+  }
   const idleSeconds = parseWhole('--idle-seconds', flags.idleSeconds, 1, DAY);
   const settings: ServerSettings = {
     ...DEFAULT_SETTINGS,

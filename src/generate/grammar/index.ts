@@ -1,4 +1,5 @@
 /** Constrained output: grammars, as written or out of a JSON schema, that say which tokens may come next. */
+export { GrammarCache } from './cache.ts';
 export type { Grammar } from './expression.ts';
 export { parseGbnf } from './gbnf.ts';
 export { LazyGrammar } from './lazy-grammar.ts';

@@ -1,6 +1,6 @@
 /** What an answer must look like, as OpenAI's API says it: a grammar that the tokens follow. */
 import { usageError } from '../../core/index.ts';
-import { type Grammar, JSON_OBJECT, schemaGrammar } from '../grammar/index.ts';
+import { type Grammar, GrammarCache, JSON_OBJECT, schemaGrammar } from '../grammar/index.ts';
 
 export type ResponseFormat =
   | { readonly type: 'text' }
@@ -17,13 +17,10 @@ export type ResponseFormat =
       };
     };
 
-/** Schemas whose grammars are kept: what is learned of one serves all answers with it. */
-const KEPT = 16;
-
 type SchemaFormat = Extract<ResponseFormat, { type: 'json_schema' }>['json_schema'];
 
 export class ResponseGrammars {
-  readonly #known = new Map<string, Grammar>();
+  readonly #known = new GrammarCache();
   readonly #warn: (message: string) => void;
 
   /** @param warn hears what of a schema is not kept to. */
@@ -49,20 +46,16 @@ export class ResponseGrammars {
   }
 
   #ofSchema({ name = 'schema', schema, strict }: SchemaFormat): Grammar {
-    const key = JSON.stringify([name, schema, strict === true]);
-    const known = this.#known.get(key);
-    if (known) return known;
-    const { grammar, warnings } = schemaGrammar(schema, name);
-    if (strict && warnings.length > 0) {
-      throw usageError(
-        `response_format: strict, but ${warnings.join('; ')}`,
-        'leave strict out, or change the schema',
-      );
-    }
-    for (const warning of warnings) this.#warn(warning);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= KEPT) this.#known.delete(oldest);
-    this.#known.set(key, grammar);
-    return grammar;
+    return this.#known.get(JSON.stringify([name, schema, strict === true]), () => {
+      const { grammar, warnings } = schemaGrammar(schema, name);
+      if (strict && warnings.length > 0) {
+        throw usageError(
+          `response_format: strict, but ${warnings.join('; ')}`,
+          'leave strict out, or change the schema',
+        );
+      }
+      for (const warning of warnings) this.#warn(warning);
+      return grammar;
+    });
   }
 }

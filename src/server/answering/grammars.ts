@@ -2,6 +2,7 @@
 import {
   type Constraint,
   type Grammar,
+  type GrammarCache,
   type GrammarTokenizer,
   JSON_OBJECT,
   parseGbnf,
@@ -10,23 +11,6 @@ import {
 } from '../../generate/index.ts';
 import { apiError, invalid } from '../errors.ts';
 import type { ResponseFormat } from '../schemas/chat-request.ts';
-
-/** Grammars kept: what is learned of one is worth keeping while the same schema is asked for again and again. */
-const KEPT = 8;
-
-/** A grammar for each text that describes one; the least lately used go first. */
-export class GrammarCache {
-  readonly #known = new Map<string, Grammar>();
-
-  get(key: string, make: () => Grammar): Grammar {
-    const grammar = this.#known.get(key) ?? make();
-    this.#known.delete(key);
-    this.#known.set(key, grammar);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > KEPT) this.#known.delete(oldest);
-    return grammar;
-  }
-}
 
 export interface Wanted {
   readonly response_format?: ResponseFormat | null | undefined;
