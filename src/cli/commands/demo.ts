@@ -86,10 +86,12 @@ async function conversation({ model, quants }: QuantSet, { output, threads }: De
 function nextSteps(set: QuantSet, { output }: DemoFlags, card: readonly string[]): string {
   const c = colours(process.stdout);
   const pictures = card.filter((name) => name.endsWith('.png')).map((name) => path.join(output, name));
-  const worst = set.quants[0];
+  const [worst] = set.quants;
+  const smallest = path.join(output, worst?.files[0].name ?? '');
   const rows = [
     ['talk to it', `npx bitmill chat -m ${MODEL}`],
-    ['or to the smallest file', `npx bitmill chat -m ${path.join(output, worst?.files[0].name ?? '')}`],
+    ['or to the smallest file', `npx bitmill chat -m ${smallest}`],
+    ['both side by side', `npx bitmill serve -m ${MODEL} ${smallest}   (then http://127.0.0.1:8080)`],
     ['your own model', 'npx bitmill make CHECKPOINT -o DIR --calibration TEXT --eval-text TEXT'],
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
