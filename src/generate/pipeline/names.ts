@@ -21,7 +21,7 @@ function distance(a: string, b: string): number {
 const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 
 /** The known name that was probably meant; undefined where none is near. */
-export function nearName(name: string, known: readonly string[]): string | undefined {
+function nearName(name: string, known: readonly string[]): string | undefined {
   const scored = known.map((one) => ({ one, letters: distance(plain(name), plain(one)) }));
   const best = scored.reduce((a, b) => (b.letters < a.letters ? b : a));
   return best.letters <= Math.max(1, Math.floor(name.length / 4)) ? best.one : undefined;

@@ -38,7 +38,7 @@ export function normalBaseUrl(baseUrl: string): string {
   return /^([a-z]+:\/\/[^/]+)?$/i.test(trimmed) ? `${trimmed}/v1` : trimmed;
 }
 
-export function openAiServer({ baseUrl, apiKey, fetch = globalThis.fetch }: OpenAiOptions): OpenAiServer {
+function openAiServer({ baseUrl, apiKey, fetch = globalThis.fetch }: OpenAiOptions): OpenAiServer {
   const base = normalBaseUrl(baseUrl);
   const address = (path: string) =>
     path.startsWith('../') ? `${base.slice(0, base.lastIndexOf('/'))}/${path.slice(3)}` : `${base}/${path}`;

@@ -13,7 +13,7 @@ export interface AttachedFile {
 export const LIMITS = { fileBytes: 4 * 2 ** 20, files: 20, characters: 8 * 2 ** 20 } as const;
 
 /** Endings of the names of files that are read as text; a file of a type `text/…` is, too. */
-export const ENDINGS = [
+const ENDINGS = [
   ...[
     'txt',
     'md',

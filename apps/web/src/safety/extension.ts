@@ -26,7 +26,7 @@ function hostsOwn(): Promise<SafetyCheck | undefined> {
 }
 
 /** What is checked now: the host's check and the list, where they are on. */
-export async function currentCheck(): Promise<SafetyCheck | undefined> {
+async function currentCheck(): Promise<SafetyCheck | undefined> {
   const settings = SETTINGS.peek();
   const own = settings.on ? patternCheck(settings) : undefined;
   return allOf([await hostsOwn(), own].filter((check) => check !== undefined));

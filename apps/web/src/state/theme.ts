@@ -7,8 +7,7 @@ export type Shown = 'light' | 'dark';
 
 const dark = signal(false);
 
-export const shownTheme = (theme: Theme): Shown =>
-  theme === 'system' ? (dark.value ? 'dark' : 'light') : theme;
+const shownTheme = (theme: Theme): Shown => (theme === 'system' ? (dark.value ? 'dark' : 'light') : theme);
 
 export function followTheme(theme: ReadonlySignal<Theme>): void {
   const system = matchMedia('(prefers-color-scheme: dark)');

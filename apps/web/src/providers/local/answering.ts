@@ -51,7 +51,7 @@ function optionsOf(parameters: Parameters): Omit<RequestOptions, 'signal'> {
 const REASONS = { stop: 'stop', length: 'length', context: 'length', aborted: 'aborted' } as const;
 
 /** Resolves after messages that wait were delivered: a model on the worker's own thread would never hear of an abort. */
-export function breath(): Promise<void> {
+function breath(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

@@ -6,13 +6,81 @@ import type { LocalModels } from './models.ts';
 import type { ModelSource } from './protocol.ts';
 import { usableThreads } from './spawn.ts';
 
+interface OpenerProps {
+  readonly isBusy: boolean;
+  readonly open: (source: ModelSource) => Promise<void>;
+}
+
+/** Shards are picked together; their names put them in order. */
+function FileOpener({ isBusy, open, hintId }: OpenerProps & { readonly hintId: string }) {
+  const picker = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button
+        type="button"
+        class="button"
+        disabled={isBusy}
+        aria-describedby={hintId}
+        onClick={() => picker.current?.click()}
+      >
+        Open a GGUF file…
+      </button>
+      <input
+        ref={picker}
+        type="file"
+        accept=".gguf"
+        multiple
+        hidden
+        aria-label="GGUF file"
+        onChange={({ currentTarget }) => {
+          const files = [...(currentTarget.files ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+          currentTarget.value = '';
+          if (files.length > 0) void open({ kind: 'files', files });
+        }}
+      />
+    </>
+  );
+}
+
+function AddressOpener({ isBusy, open }: OpenerProps) {
+  const id = useId();
+  const url = useSignal('');
+  return (
+    <form
+      class="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (url.value.trim() !== '') void open({ kind: 'url', url: url.value.trim() });
+      }}
+    >
+      <label class="field wide" for={id}>
+        Or its address
+        <input
+          id={id}
+          type="url"
+          placeholder="https://…/model-Q4_K_M.gguf"
+          value={url.value}
+          onInput={({ currentTarget }) => {
+            url.value = currentTarget.value;
+          }}
+        />
+      </label>
+      <button type="submit" class="button" disabled={isBusy || url.value.trim() === ''}>
+        Open
+      </button>
+    </form>
+  );
+}
+
+function threadsText(threads: number): string {
+  return threads === 1 ? 'one thread, as this page may not share memory' : `${threads} threads`;
+}
+
 export function localSettings(models: LocalModels) {
   return function LocalSettings() {
     const { link, chat } = useApp();
-    const url = useSignal('');
     const problem = useSignal('');
-    const picker = useRef<HTMLInputElement>(null);
-    const ids = { url: useId(), hint: useId() };
+    const hintId = useId();
     const open = async (source: ModelSource) => {
       problem.value = '';
       try {
@@ -29,64 +97,20 @@ export function localSettings(models: LocalModels) {
       adoptModel(chat, link);
     };
     const busy = models.busy.value;
-    const threads = usableThreads();
     return (
       <section class="section" aria-label="A model in this browser">
         <h3>A model in this browser</h3>
-        <p class="hint" id={ids.hint}>
+        <p class="hint" id={hintId}>
           A GGUF file is read and run here; nothing leaves this machine. It computes on{' '}
-          {threads === 1 ? 'one thread, as this page may not share memory' : `${threads} threads`}.
+          {threadsText(usableThreads())}.
         </p>
         <div class="row">
-          <button
-            type="button"
-            class="button"
-            disabled={busy !== ''}
-            aria-describedby={ids.hint}
-            onClick={() => picker.current?.click()}
-          >
-            Open a GGUF file…
-          </button>
-          <input
-            ref={picker}
-            type="file"
-            accept=".gguf"
-            multiple
-            hidden
-            aria-label="GGUF file"
-            onChange={({ currentTarget }) => {
-              const files = [...(currentTarget.files ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
-              currentTarget.value = '';
-              if (files.length > 0) void open({ kind: 'files', files });
-            }}
-          />
+          <FileOpener isBusy={busy !== ''} open={open} hintId={hintId} />
           <p class="quiet" role="status">
             {busy}
           </p>
         </div>
-        <form
-          class="row"
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (url.value.trim() !== '') void open({ kind: 'url', url: url.value.trim() });
-          }}
-        >
-          <label class="field wide" for={ids.url}>
-            Or its address
-            <input
-              id={ids.url}
-              type="url"
-              placeholder="https://…/model-Q4_K_M.gguf"
-              value={url.value}
-              onInput={({ currentTarget }) => {
-                url.value = currentTarget.value;
-              }}
-            />
-          </label>
-          <button type="submit" class="button" disabled={busy !== '' || url.value.trim() === ''}>
-            Open
-          </button>
-        </form>
+        <AddressOpener isBusy={busy !== ''} open={open} />
         {problem.value && (
           <p class="failure" role="alert">
             {problem.value}
