@@ -156,9 +156,10 @@ describe.skipIf(missing)('talking', () => {
     await page.getByRole('textbox', { name: 'Edit question' }).fill('Other');
     await page.keyboard.press('Escape');
     expect(await questions(page)).toEqual(['Hi']);
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe(
-      'Edit question',
-    );
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label')))
+      .toBe('Edit question');
+    expect(await page.evaluate(() => document.activeElement?.localName)).toBe('button');
   });
 
   test('parameters and the system prompt go along; wrong ones are told and stay here', async () => {

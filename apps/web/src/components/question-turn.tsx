@@ -1,6 +1,6 @@
 /** What was asked: a bubble at the right, which can be edited into a new branch. */
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { useApp } from '../state/app.ts';
 import type { Question } from '../state/tree.ts';
 import { BelowTurn } from './below-turn.tsx';
@@ -14,7 +14,7 @@ export function QuestionTurn({ turn }: { readonly turn: Question }) {
   const editing = useSignal(false);
   const editButton = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wasEditing.current && !editing.value) editButton.current?.focus();
     wasEditing.current = editing.value;
   }, [editing.value]);
