@@ -1,0 +1,11 @@
+/** The native backend: machine code made at run time. The only door of the folder. */
+export {
+  bestLevel,
+  type Features,
+  LEVEL_NAMES,
+  LEVELS,
+  type Level,
+  type LevelName,
+  levelsOf,
+} from './level.ts';
+export type { Mapping, NativeFunction, NativeSystem, NativeThread } from './system.ts';

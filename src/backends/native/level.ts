@@ -1,0 +1,67 @@
+/** Levels: the sets of CPU features that kernels are generated for. */
+
+/** What the CPU and the system offer, as far as kernels care. */
+export interface Features {
+  /** AVX2, FMA, F16C, BMI1, BMI2: the least that any level needs. */
+  readonly avx2: boolean;
+  /** vpdpbusd and vpdpwssd in VEX form. */
+  readonly avxVnni: boolean;
+  /** F, BW, VL, DQ, CD, VNNI: Cascade Lake, Zen 4 and later. */
+  readonly avx512: boolean;
+  readonly avx512Vbmi: boolean;
+  readonly avx512Bf16: boolean;
+  /** AMX-TILE, AMX-INT8, AMX-BF16, and the system's permission to use them. */
+  readonly amx: boolean;
+}
+
+export interface Level {
+  readonly name: LevelName;
+  /** Bytes of a vector. */
+  readonly bytes: 32 | 64;
+  /** Dot products of bytes and of 16-bit integers: vpdpbusd, vpdpwssd. */
+  readonly vnni: boolean;
+  /** Whether those have to be in EVEX form: the machine has AVX-512-VNNI, maybe without AVX-VNNI. */
+  readonly evexVnni: boolean;
+  /** 32 registers, masks, 512 bits. */
+  readonly avx512: boolean;
+  /** Tiles: of the hardware, or the same steps made with AVX-512, slow, for tests on other machines. */
+  readonly amx: 'hardware' | 'emulated' | undefined;
+}
+
+const wide = { bytes: 64, vnni: true, evexVnni: true, avx512: true } as const;
+const narrow = { bytes: 32, avx512: false, amx: undefined } as const;
+
+/** Best first. `evex256` and `amx-emulated` exist for tests: the kernels of other machines on this one. */
+export const LEVELS = {
+  amx: { name: 'amx', ...wide, amx: 'hardware' },
+  avx512: { name: 'avx512', ...wide, amx: undefined },
+  avxvnni: { name: 'avxvnni', ...narrow, vnni: true, evexVnni: false },
+  avx2: { name: 'avx2', ...narrow, vnni: false, evexVnni: false },
+  evex256: { name: 'evex256', ...narrow, vnni: true, evexVnni: true },
+  'amx-emulated': { name: 'amx-emulated', ...wide, amx: 'emulated' },
+} as const satisfies Record<string, Omit<Level, 'name'> & { name: string }>;
+
+export type LevelName = keyof typeof LEVELS;
+
+export const LEVEL_NAMES = Object.keys(LEVELS) as LevelName[];
+
+/** Whether a machine runs the level. */
+const RUNS = {
+  amx: ({ amx, avx512 }) => amx && avx512,
+  avx512: ({ avx512 }) => avx512,
+  avxvnni: ({ avx2, avxVnni }) => avx2 && avxVnni,
+  avx2: ({ avx2 }) => avx2,
+  evex256: ({ avx512 }) => avx512,
+  'amx-emulated': ({ avx512 }) => avx512,
+} as const satisfies Record<LevelName, (features: Features) => boolean>;
+
+/** Levels that this machine runs, best first. */
+export function levelsOf(features: Features): LevelName[] {
+  return LEVEL_NAMES.filter((name) => RUNS[name](features));
+}
+
+/** The level that is chosen where nobody asks for one; undefined where not even AVX2 is there. */
+export function bestLevel(features: Features): Level | undefined {
+  const [best] = levelsOf(features);
+  return best === undefined ? undefined : LEVELS[best];
+}

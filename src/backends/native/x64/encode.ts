@@ -1,0 +1,185 @@
+/**
+ * Bytes of one instruction from its operands: prefixes, opcode, ModRM, SIB, displacement, immediate.
+ * Source: Intel SDM volume 2, chapter 2.
+ */
+import { isMasked, isMemory, isVec, type Label, type Memory, type Operand, Register } from './registers.ts';
+import type { MemorySize, VectorForm } from './vector-table.ts';
+
+/** An instruction's bytes, and the label that its last `tail + 4` bytes begin to refer to. */
+export interface Encoded {
+  readonly bytes: number[];
+  /** A 32-bit displacement at `at`, relative to the end of the instruction. */
+  readonly fixup?: { readonly at: number; readonly label: Label; readonly addend: number };
+}
+
+interface Parts {
+  readonly reg: number;
+  readonly rm: Register | Memory;
+  /** VEX.vvvv; 0 where there is none. */
+  readonly vvvv: number;
+  readonly immediate: number | undefined;
+}
+
+const fail = (mnemonic: string, why: string): never => {
+  throw new Error(`${mnemonic}: ${why}`);
+};
+
+const int32 = (value: number): number[] => [
+  value & 255,
+  (value >> 8) & 255,
+  (value >> 16) & 255,
+  (value >> 24) & 255,
+];
+
+/** Whether a displacement fits a byte when counted in units of `unit` bytes. */
+function shortDisp(disp: number, unit: number): number | undefined {
+  const scaled = disp / unit;
+  return Number.isInteger(scaled) && scaled >= -128 && scaled <= 127 ? scaled : undefined;
+}
+
+/**
+ * ModRM, SIB and displacement.
+ * @param unit bytes that a one-byte displacement counts. @param sib whether the form has a SIB byte always (AMX).
+ * @param tail bytes of the instruction behind the displacement.
+ */
+export function modrm(reg: number, rm: Register | Memory, unit: number, sib: boolean, tail: number): Encoded {
+  const field = (reg & 7) << 3;
+  if (rm instanceof Register) return { bytes: [0xc0 | field | (rm.code & 7)] };
+  if (rm.label) {
+    const fixup = { at: 1, label: rm.label, addend: rm.disp - tail };
+    return { bytes: [field | 5, 0, 0, 0, 0], fixup };
+  }
+  if (!rm.base) throw new Error('memory without a base register');
+  const base = rm.base.code & 7;
+  const needsSib = sib || rm.index !== undefined || base === 4;
+  const short = shortDisp(rm.disp, unit);
+  const none = rm.disp === 0 && base !== 5;
+  const mod = none ? 0 : short !== undefined ? 0x40 : 0x80;
+  const bytes = [mod | field | (needsSib ? 4 : base)];
+  if (needsSib) {
+    const index = rm.index ? rm.index.code & 7 : 4;
+    if (rm.index && !isVec(rm.index) && rm.index.code === 4) throw new Error('rsp cannot be an index');
+    bytes.push((Math.log2(rm.scale) << 6) | (index << 3) | base);
+  }
+  if (!none) bytes.push(...(short !== undefined ? [short & 255] : int32(rm.disp)));
+  return { bytes };
+}
+
+const high = (code: number, bit: number): number => (code >> bit) & 1;
+
+function partsOf(mnemonic: string, { form, extension }: VectorForm, operands: readonly Operand[]): Parts {
+  if (operands.length !== form.length) {
+    fail(mnemonic, `takes ${form.length} operands, not ${operands.length}`);
+  }
+  let reg = extension;
+  let rm: Register | Memory = new Register('xmm', 0);
+  let vvvv = 0;
+  let immediate: number | undefined;
+  operands.forEach((given, i) => {
+    const operand = isMasked(given) ? given.target : given;
+    const role = form[i];
+    if (role === 'i') {
+      if (typeof operand !== 'number') fail(mnemonic, `operand ${i + 1} is an immediate byte`);
+      else immediate = operand & 255;
+    } else if (role === 'm') {
+      if (typeof operand === 'number') fail(mnemonic, `operand ${i + 1} is a register or memory`);
+      else rm = operand;
+    } else if (!(operand instanceof Register)) fail(mnemonic, `operand ${i + 1} is a register`);
+    else if (role === 'r') reg = operand.code;
+    else if (role === 'v') vvvv = operand.code;
+    else immediate = operand.code << 4;
+  });
+  return { reg, rm, vvvv, immediate };
+}
+
+/** Bytes of the longest vector register among the operands; 16 where there is none. */
+function lengthOf(operands: readonly Operand[]): number {
+  let most = 16;
+  for (const given of operands) {
+    const operand = isMasked(given) ? given.target : given;
+    if (isVec(operand)) most = Math.max(most, operand.bytes);
+  }
+  return most;
+}
+
+function unitOf(size: MemorySize, length: number, broadcast: boolean): number {
+  if ('fixed' in size) return size.fixed || 1;
+  if ('part' in size) return length / size.part;
+  return broadcast ? size.full : length;
+}
+
+/** Whether only EVEX can say this. */
+function needsEvex(mnemonic: string, operands: readonly Operand[]): boolean {
+  return operands.some((operand, i) => {
+    if (isMasked(operand)) return true;
+    if (isMemory(operand)) return operand.broadcast || (isVec(operand.index) && operand.index.code > 15);
+    if (!(operand instanceof Register)) return false;
+    if (operand.kind === 'mask') return i === 0 && !mnemonic.startsWith('k');
+    return operand.kind === 'zmm' || (isVec(operand) && operand.code > 15);
+  });
+}
+
+/** @param preferEvex takes EVEX where both would do: for vpdpbusd and its like on machines without AVX-VNNI. */
+export function encodeVector(
+  mnemonic: string,
+  form: VectorForm,
+  operands: readonly Operand[],
+  preferEvex: boolean,
+): Encoded {
+  const parts = partsOf(mnemonic, form, operands);
+  const evex = !form.vex || (form.evex && (preferEvex || needsEvex(mnemonic, operands)));
+  if (!evex && needsEvex(mnemonic, operands)) {
+    return fail(mnemonic, 'has no EVEX form, so no zmm, no masks, no broadcasts, no registers above 15');
+  }
+  const length = lengthOf(operands);
+  return evex ? encodeEvex(form, parts, operands, length) : encodeVex(mnemonic, form, parts, length);
+}
+
+function withTail(head: number[], parts: Parts, unit: number, sib: boolean): Encoded {
+  const tail = parts.immediate === undefined ? [] : [parts.immediate];
+  const { bytes, fixup } = modrm(parts.reg, parts.rm, unit, sib, tail.length);
+  const all = [...head, ...bytes, ...tail];
+  return fixup ? { bytes: all, fixup: { ...fixup, at: head.length + fixup.at } } : { bytes: all };
+}
+
+/** R, X and B: the upper bits of the register numbers, as VEX wants them: inverted. */
+function extensions({ reg, rm }: Parts): { r: number; x: number; b: number } {
+  const base = rm instanceof Register ? rm.code : (rm.base?.code ?? 0);
+  const index = rm instanceof Register ? 0 : (rm.index?.code ?? 0);
+  return { r: high(reg, 3) ^ 1, x: high(index, 3) ^ 1, b: high(base, 3) ^ 1 };
+}
+
+function encodeVex(mnemonic: string, form: VectorForm, parts: Parts, length: number): Encoded {
+  const { r, x, b } = extensions(parts);
+  const long = Number(length === 32 || form.long);
+  const last = (form.vexW << 7) | ((parts.vvvv ^ 15) << 3) | (long << 2) | form.prefix;
+  const short = form.map === 1 && form.vexW === 0 && x && b;
+  const head = short
+    ? [0xc5, (r << 7) | (last & 0x7f), form.opcode]
+    : [0xc4, (r << 7) | (x << 6) | (b << 5) | form.map, last, form.opcode];
+  return withTail(head, parts, 1, mnemonic.startsWith('tileload') || mnemonic === 'tilestored');
+}
+
+function encodeEvex(form: VectorForm, parts: Parts, operands: readonly Operand[], length: number): Encoded {
+  const { reg, rm, vvvv } = parts;
+  const { r, x, b } = extensions(parts);
+  const vectorIndex = !(rm instanceof Register) && isVec(rm.index) ? rm.index.code : undefined;
+  // In register forms X extends rm to 32 registers; in gathers V' extends the index.
+  const x4 = rm instanceof Register ? high(rm.code, 4) ^ 1 : x;
+  const v4 = high(vectorIndex ?? vvvv, 4) ^ 1;
+  const mask = operands.find(isMasked);
+  const broadcast = isMemory(rm) && rm.broadcast;
+  const ll = Math.log2(length / 16);
+  const head = [
+    0x62,
+    (r << 7) | (x4 << 6) | (b << 5) | ((high(reg, 4) ^ 1) << 4) | form.map,
+    (form.evexW << 7) | (((vvvv & 15) ^ 15) << 3) | 4 | form.prefix,
+    (Number(mask?.zero ?? false) << 7) |
+      (ll << 5) |
+      (Number(broadcast) << 4) |
+      (v4 << 3) |
+      (mask?.mask.code ?? 0),
+    form.opcode,
+  ];
+  return withTail(head, parts, unitOf(form.memory, length, broadcast), false);
+}
