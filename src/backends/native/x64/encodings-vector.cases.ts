@@ -311,9 +311,12 @@ function evexWishes(mnemonic: string, form: VectorForm, operands: readonly Wish[
   return wishes;
 }
 
+/** Of every line of the table; those of a line do not depend on the other lines. */
 export function vectorSamples(): Sample[] {
-  const choice = new Choice(7);
-  return [...VECTOR_FORMS].flatMap(([name, form]) =>
-    wishesOf(name, form).map((wish) => new VectorSample(name as VectorMnemonic, form, wish, choice).sample()),
-  );
+  return [...VECTOR_FORMS].flatMap(([name, form]) => {
+    const choice = new Choice([...name].reduce((sum, letter) => 31 * sum + letter.charCodeAt(0), 7) % 1e9);
+    return wishesOf(name, form).map((wish) =>
+      new VectorSample(name as VectorMnemonic, form, wish, choice).sample(),
+    );
+  });
 }

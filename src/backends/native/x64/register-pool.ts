@@ -21,7 +21,7 @@ const GENERAL_ORDER = [0, 9, 10, 11, 8, 7, 6, 2, 1, 3, 5, 12, 13, 14, 15];
 export class RegisterPool {
   readonly #free: Record<File, number[]>;
   readonly #names = new Map<string, string>();
-  #scope: Map<string, Register> | undefined;
+  #scope: Register[] | undefined;
 
   /** @param vectors how many vector registers there are: 16, or 32 with AVX-512. */
   constructor(vectors: 16 | 32) {
@@ -81,13 +81,13 @@ export class RegisterPool {
   /** Gives back, at its end, every register that was taken in `body` and not given back there. */
   scope<T>(body: () => T): T {
     const outer = this.#scope;
-    const own = new Map<string, Register>();
+    const own: Register[] = [];
     this.#scope = own;
     try {
       return body();
     } finally {
       this.#scope = outer;
-      this.free(...[...own.values()].filter((register) => this.#names.has(keyOf(register))));
+      this.free(...own.filter((register) => this.#names.has(keyOf(register))));
     }
   }
 
@@ -113,7 +113,7 @@ export class RegisterPool {
 
   #name(register: Register, name: string): void {
     this.#names.set(keyOf(register), name);
-    this.#scope?.set(keyOf(register), register);
+    this.#scope?.push(register);
   }
 }
 
