@@ -87,7 +87,9 @@ export class RegisterPool {
       return body();
     } finally {
       this.#scope = outer;
-      this.free(...own.filter((register) => this.#names.has(keyOf(register))));
+      // A register may have been taken, given back and taken again, also under the name of another width.
+      const taken = new Map(own.map((register) => [keyOf(register), register]));
+      this.free(...[...taken.values()].filter((register) => this.#names.has(keyOf(register))));
     }
   }
 
