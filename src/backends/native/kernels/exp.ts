@@ -6,11 +6,9 @@
 import type { KernelBuilder } from '../kernel.ts';
 import type { Vec } from '../x64/index.ts';
 
-/** 1 / ln 2. */
-const LOG2E = 1.4426950408889634;
 /** ln 2 in two parts: products of the first with |n| <= 150 are exact. */
 const LN2_HIGH = 0.693359375;
-const LN2_LOW = -2.12194440054690583e-4;
+const LN2_LOW = Math.LN2 - LN2_HIGH;
 /** Below, e^x rounds to 0; above, to infinity. */
 const LOWEST = -104;
 const HIGHEST = 89;
@@ -59,7 +57,7 @@ export function exp(k: KernelBuilder, x: Vec, { atMost0 = false } = {}): void {
     k.x.vmovups(n, k.f32(HIGHEST));
     k.x.vminps(x, n, x);
   }
-  k.x.vmovups(shifted, k.f32(LOG2E));
+  k.x.vmovups(shifted, k.f32(Math.LOG2E));
   k.x.vfmadd213ps(shifted, x, k.f32(ROUND));
   k.x.vsubps(n, shifted, k.f32(ROUND));
   k.x.vfnmadd231ps(x, n, k.f32(LN2_HIGH));
