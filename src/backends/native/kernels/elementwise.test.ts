@@ -8,7 +8,7 @@ import { rmsNorm } from './norm.ts';
 
 if (testLevels.length === 0) console.log(`skipped: element-wise kernels, because ${noLevels}`);
 
-const [add, swiglu, rows] = ELEMENTWISE_KERNELS as readonly KernelSource[];
+const [add, swiglu, rows] = ELEMENTWISE_KERNELS;
 
 /** Rows, columns and threads: less than a vector, odd, whole vectors, more than a piece, several rows. */
 const SIZES = [

@@ -1,5 +1,5 @@
 /** Element-wise kernels: sums, bias, gated activation, copies of rows. */
-import { defineKernel, type KernelBuilder } from '../kernel.ts';
+import { defineKernel, type KernelBuilder, type KernelSource } from '../kernel.ts';
 import { mem, type Vec } from '../x64/index.ts';
 import { eachColumns } from './columns.ts';
 import { exp } from './exp.ts';
@@ -80,4 +80,4 @@ const rows = defineKernel({
   },
 });
 
-export const ELEMENTWISE_KERNELS = [add, swiglu, rows];
+export const ELEMENTWISE_KERNELS: readonly KernelSource[] = [add, swiglu, rows];

@@ -1,5 +1,5 @@
 /** Root-mean-square norm of rows. */
-import { defineKernel, type KernelBuilder } from '../kernel.ts';
+import { defineKernel, type KernelBuilder, type KernelSource } from '../kernel.ts';
 import { type Gpr, type Vec, xmm } from '../x64/index.ts';
 import { eachColumns, lowerHalf } from './columns.ts';
 import { acrossLanes } from './lanes.ts';
@@ -83,4 +83,4 @@ export const rmsNorm = defineKernel({
   },
 });
 
-export const NORM_KERNELS = [rmsNorm];
+export const NORM_KERNELS: readonly KernelSource[] = [rmsNorm];

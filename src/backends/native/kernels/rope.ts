@@ -1,5 +1,5 @@
 /** Rotary position embedding: pairs of columns of each head turn by the angle of their position. */
-import { defineKernel, type KernelBuilder } from '../kernel.ts';
+import { defineKernel, type KernelBuilder, type KernelSource } from '../kernel.ts';
 import { type Gpr, type Memory, memAt, type Vec } from '../x64/index.ts';
 import { type Columns, eachColumns, lowerHalf } from './columns.ts';
 import { eachPiece, spare } from './work.ts';
@@ -141,4 +141,4 @@ const rope = defineKernel({
   },
 });
 
-export const ROPE_KERNELS = [rope];
+export const ROPE_KERNELS: readonly KernelSource[] = [rope];

@@ -1,5 +1,5 @@
 /** Sums of squares by column, for the importance matrix. */
-import { defineKernel } from '../kernel.ts';
+import { defineKernel, type KernelSource } from '../kernel.ts';
 import { eachColumns, lowerHalf } from './columns.ts';
 import { eachPiece, spare } from './work.ts';
 
@@ -48,4 +48,4 @@ const squareSum = defineKernel({
   },
 });
 
-export const SQUARE_SUM_KERNELS = [squareSum];
+export const SQUARE_SUM_KERNELS: readonly KernelSource[] = [squareSum];
