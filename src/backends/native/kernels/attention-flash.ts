@@ -5,7 +5,7 @@
  * The H/K heads that share a key-value head are rows of one problem, position by position: row r is head r % (H/K) of
  * its group at query position r / (H/K). A piece of work is some rows of one key-value head; threads claim pieces, the
  * longest first. Keys and values become f32 in tiles of `TILE_KEYS` positions, which all rows of the piece then share:
- * scores of six rows with a tile, their softmax, their sums of values, while all of it is in the nearest cache.
+ * scores of six rows with a tile, their softmax, their sums of values, while all of it is in the nearest caches.
  *
  * A row's bits depend on its query, its position and the keys and values that it sees, on nothing else: tiles and parts
  * of positions begin at multiples of fixed numbers, products are chains in one order whatever is computed beside them,
@@ -13,13 +13,23 @@
  */
 import { defineKernel, type KernelBuilder } from '../kernel.ts';
 import { type Label, mem, memAt } from '../x64/index.ts';
-import { PIECE_KEYS, TILE_KEYS } from './attention-layout.ts';
-import { PRODUCT_ROWS, type ProductRows, product } from './attention-product.ts';
+import {
+  declareBlocks,
+  eachBlock,
+  eachRecord,
+  eachTile,
+  readKeys,
+  readValues,
+  scoreBlock,
+  sumBlock,
+} from './attention-blocks.ts';
+import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
-import { clearRecord, foldTile, maskTile, mergeRecord, type Record } from './attention-softmax.ts';
-import { readRows, turnTile } from './attention-tile.ts';
+import { clearRecord, foldTile, maskTile, mergeRecord } from './attention-softmax.ts';
+import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachPiece, prologue } from './attention-work.ts';
 import type { Frame } from './frame.ts';
+import { eachVector } from './lanes.ts';
 
 /** Subroutines. */
 interface Calls {
@@ -29,171 +39,34 @@ interface Calls {
   readonly fold: Label;
 }
 
-/** Emits a loop over the records of all rows of the piece, from variable `name` on. */
-function eachRecord(k: KernelBuilder, f: Frame, name: string, body: (record: Record) => void): void {
-  k.scope(() => {
-    const [sums, row, bytes, count] = [f.load(name), f.load('row'), f.load('record'), f.load('m')];
-    const totals = k.gpr('totals');
-    k.x.lea(totals, memAt(sums, row));
-    k.countdown(
-      count,
-      () => {
-        body({ sums, totals });
-        k.x.add(sums, bytes);
-        k.x.add(totals, bytes);
-      },
-      true,
-    );
+/** Emits: the records of the part of the positions that ends before `partEnd`, from `at` on. */
+function attendPart(k: KernelBuilder, f: Frame, { read, fold }: Calls): void {
+  eachRecord(k, f, 'records', (record) => clearRecord(k, record));
+  const scores = { at: f.at('scores'), stride: f.at('tileRow') };
+  eachTile(k, f, 'partEnd', () => {
+    readKeys(k, f, read);
+    readValues(k, f, read);
+    eachBlock(k, f, (rows) => {
+      scoreBlock(k, f, rows, scores);
+      k.call(fold);
+      sumBlock(k, f, rows, scores);
+    });
   });
 }
 
-/** Emits: the tile of `n` positions from `at` on, of keys or values, to `tile`. */
-function readTile(k: KernelBuilder, f: Frame, { read }: Calls, cache: 'key' | 'value'): void {
-  f.set('sourceType', `${cache}Type`);
-  f.set('sourceBytes', `${cache}Bytes`);
-  f.set('source', 'at', ['*', `${cache}Bytes`], ['+', cache === 'key' ? 'spanKeys' : 'spanValues']);
-  k.call(read);
-}
-
-/** Merges the records of a part of the positions into those of the parts before it. */
+/** Emits: the records of a part added to those of the parts before it. */
 function mergeParts(k: KernelBuilder, f: Frame): void {
   k.scope(() => {
-    const [into, from, row] = ['results', 'records', 'row'].map((name) => f.load(name));
-    const [intoTotals, fromTotals, count] = [k.gpr('intoTotals'), k.gpr('fromTotals'), f.load('m')];
-    k.countdown(
-      count,
-      () => {
-        k.x.lea(intoTotals, memAt(into, row));
-        k.x.lea(fromTotals, memAt(from, row));
-        mergeRecord(k, { sums: into, totals: intoTotals }, { sums: from, totals: fromTotals });
-        k.x.add(into, f.at('record'));
-        k.x.add(from, f.at('record'));
-      },
-      true,
-    );
+    const distance = f.compute('records', ['-', 'results']);
+    eachRecord(k, f, 'results', (into) => {
+      k.scope(() => {
+        const from = { sums: k.gpr('sums'), totals: k.gpr('totals') };
+        k.x.lea(from.sums, memAt(into.sums, distance));
+        k.x.lea(from.totals, memAt(into.totals, distance));
+        mergeRecord(k, into, from);
+      });
+    });
   });
-}
-
-/** Emits: the records of the part of the positions that ends before `partEnd`, from `at` on. */
-function part(k: KernelBuilder, f: Frame, calls: Calls): void {
-  eachRecord(k, f, 'records', (record) => clearRecord(k, record));
-  const [tiles, done] = [k.here(), k.label()];
-  f.set('n', 'partEnd', ['-', 'at']);
-  k.scope(() => {
-    k.x.cmp(f.load('n'), 0);
-    k.j('le', done);
-    k.x.cmp(f.at('n'), TILE_KEYS);
-    k.when('g', () => f.store('n', TILE_KEYS));
-  });
-  readTile(k, f, calls, 'key');
-  turnTile(k, f);
-  readTile(k, f, calls, 'value');
-  blocks(k, f, calls);
-  f.set('at', 'at', ['+', TILE_KEYS]);
-  k.jmp(tiles);
-  k.bind(done);
-}
-
-/** Emits the loop over the piece's rows, in blocks. */
-function blocks(k: KernelBuilder, f: Frame, calls: Calls): void {
-  f.store('block', 0);
-  const [top, done] = [k.here(), k.label()];
-  const next = k.label();
-  f.set('left', 'm', ['-', 'block']);
-  k.scope(() => {
-    k.x.cmp(f.load('left'), 0);
-    k.j('le', done);
-  });
-  for (const [i, rows] of PRODUCT_ROWS.entries()) {
-    const other = k.label();
-    // A block may be filled up with rows that are computed for nothing.
-    const least = (PRODUCT_ROWS[i + 1] ?? 0) + 1;
-    k.x.cmp(f.at('left'), least);
-    k.j('l', other);
-    block(k, f, rows, calls);
-    f.set('block', 'block', ['+', rows]);
-    k.jmp(next);
-    k.bind(other);
-  }
-  k.bind(next);
-  k.jmp(top);
-  k.bind(done);
-}
-
-/** Emits: positions that the block's rows see of the tile, in `count`, and whether some rows see less, in `masked`. */
-function visible(k: KernelBuilder, f: Frame, rows: ProductRows, none: Label): void {
-  f.store('valid', rows);
-  f.lower('valid', 'left');
-  f.store('masked', 0);
-  k.scope(() => {
-    const [positions, valid, limit, value] = [
-      f.load('positions'),
-      f.load('valid'),
-      f.load('n'),
-      k.gpr('value'),
-    ];
-    const [first, last] = [k.gpr('first'), k.gpr('last')];
-    k.scope(() => k.x.lea(positions, memAt(positions, f.load('block'), 4)));
-    k.x.load32s(first, mem(positions));
-    k.x.load32s(last, memAt(positions, valid, 4, -4));
-    for (const position of [first, last]) {
-      k.x.sub(position, f.at('at'));
-      k.x.add(position, 1);
-    }
-    k.x.cmp(last, 0);
-    k.j('le', none);
-    k.x.mov(value, first);
-    k.x.sub(value, f.at('window'));
-    k.x.cmp(value, TILE_KEYS);
-    k.j('ge', none);
-    k.x.cmp(first, TILE_KEYS);
-    k.when('l', () => f.store('masked', 1));
-    k.x.mov(value, last);
-    k.x.sub(value, f.at('window'));
-    k.x.cmp(value, 0);
-    k.when('g', () => f.store('masked', 1));
-    k.x.cmp(last, limit);
-    k.x.cmov('g', last, limit);
-    f.store('count', last);
-    k.x.add(last, k.lanes - 1);
-    k.x.shr(last, Math.log2(k.lanes));
-    f.store('vectors', last);
-  });
-  f.set('blockQueries', 'block', ['*', 'row'], ['+', 'queries']);
-  f.set('blockRecords', 'block', ['*', 'record'], ['+', 'records']);
-}
-
-/** Emits: a block of rows with a tile. */
-function block(k: KernelBuilder, f: Frame, rows: ProductRows, { fold }: Calls): void {
-  const done = k.label();
-  visible(k, f, rows, done);
-  const scores = {
-    a: f.at('blockQueries'),
-    aStride: f.at('row'),
-    b: f.at('turned'),
-    bStride: f.at('tileRow'),
-  };
-  product(
-    k,
-    rows,
-    { ...scores, c: f.at('scores'), cStride: f.at('tileRow'), depth: f.at('size'), vectors: f.at('vectors') },
-    false,
-  );
-  k.call(fold);
-  const weights = { a: f.at('scores'), aStride: f.at('tileRow'), b: f.at('tile'), bStride: f.at('row') };
-  product(
-    k,
-    rows,
-    {
-      ...weights,
-      c: f.at('blockRecords'),
-      cStride: f.at('record'),
-      depth: f.at('count'),
-      vectors: f.at('rowVectors'),
-    },
-    true,
-  );
-  k.bind(done);
 }
 
 /** Emits the subroutine `fold`. */
@@ -227,68 +100,138 @@ function foldRows(k: KernelBuilder, f: Frame): void {
       true,
     );
   });
+  k.x.ret();
 }
 
-/** Emits: `at` begins at `start`, and `partEnd` is where its part of the positions ends. */
-function nextPart(k: KernelBuilder, f: Frame): void {
+/** Emits: `partEnd` is where the part of the positions ends that `at` is in. */
+function endPart(k: KernelBuilder, f: Frame): void {
   k.scope(() => {
     const end = f.load('at');
-    k.x.and(end, -PIECE_KEYS);
-    k.x.add(end, PIECE_KEYS);
+    k.x.and(end, -PART_KEYS);
+    k.x.add(end, PART_KEYS);
     f.store('partEnd', end);
   });
   f.lower('partEnd', 'end');
 }
 
-function declare(k: KernelBuilder, f: Frame): void {
-  f.declare('at', 'partEnd', 'n', 'source', 'sourceBytes', 'sourceType', 'blockAt', 'codesAt');
-  f.declare(
-    'block',
-    'left',
-    'valid',
-    'masked',
-    'count',
-    'vectors',
-    'blockQueries',
-    'blockRecords',
-    'rowVectors',
-  );
-  k.scope(() => {
-    const vectors = f.load('row');
-    k.x.shr(vectors, Math.log2(k.level.bytes));
-    f.store('rowVectors', vectors);
-  });
+/** Emits the kernel around `body`, which handles a piece of work. @param parts whether pieces are cut by positions. */
+function attend(k: KernelBuilder, parts: boolean, body: (f: Frame, calls: Calls) => void): void {
+  const calls = { read: k.label(), fold: k.label() };
+  const f = prologue(k, parts ? PART_ARGS : []);
+  declareBlocks(k, f);
+  f.declare('partEnd');
+  eachPiece(k, f, () => body(f, calls), parts ? 'parts' : undefined);
+  k.leave();
+  k.bind(calls.read);
+  readRows(k, f);
+  k.bind(calls.fold);
+  foldRows(k, f);
 }
 
-/** Attention with a running maximum; all parts of a row's positions in one piece of work. */
+/** Emits a loop over the parts of the positions of a piece; `at` and `partEnd` are there. */
+function eachPart(k: KernelBuilder, f: Frame, body: () => void): void {
+  f.set('at', 'start');
+  const [parts, done] = [k.here(), k.label()];
+  endPart(k, f);
+  k.scope(() => {
+    k.x.cmp(f.load('at'), f.at('end'));
+    k.j('ge', done);
+  });
+  body();
+  f.set('at', 'partEnd');
+  k.jmp(parts);
+  k.bind(done);
+}
+
+/** Attention with a running maximum; all positions of a row in one piece of work. */
 export const attentionFlash = defineKernel({
   name: 'attention_flash',
   args: ATTENTION_ARGS,
   emit: (k) => {
-    const calls = { read: k.label(), fold: k.label() };
-    const f = prologue(k);
-    declare(k, f);
-    eachPiece(k, f, () => {
+    attend(k, false, (f, calls) => {
       gatherRows(k, f);
       eachRecord(k, f, 'results', (record) => clearRecord(k, record));
-      f.set('at', 'start');
-      const [parts, done] = [k.here(), k.label()];
-      nextPart(k, f);
-      k.scope(() => {
-        k.x.cmp(f.load('at'), f.at('end'));
-        k.j('ge', done);
+      eachPart(k, f, () => {
+        attendPart(k, f, calls);
+        mergeParts(k, f);
       });
-      part(k, f, calls);
-      mergeParts(k, f);
-      k.jmp(parts);
-      k.bind(done);
       scatterRows(k, f, 'results');
     });
-    k.leave();
-    k.bind(calls.read);
-    readRows(k, f);
-    k.bind(calls.fold);
-    foldRows(k, f);
-    k.x.ret();
+  },
+});
+
+/**
+ * Attention in two kernels, for runs of few rows and many positions: first every part of the positions by itself,
+ * then the parts put together. `state` has room for `parts` times `rows` records (T times H in all); the other
+ * arguments are those of flash attention, and so are the bits.
+ */
+const PART_ARGS = ['parts', 'rows', 'state'] as const;
+
+/** Emits: `place` is where the records of the piece's rows are, for the part that `at` is in. */
+function findState(k: KernelBuilder, f: Frame, place: string): void {
+  k.scope(() => {
+    const part = f.load('at');
+    k.x.shr(part, Math.log2(PART_KEYS));
+    const before = f.compute(part, ['*', 'rows']);
+    const head = f.compute('head', ['*', 'spanRows']);
+    f.set(place, 'spanToken', ['*', 'heads'], ['+', before], ['+', head], ['+', 'first']);
+  });
+  f.set(place, place, ['*', 'record'], ['+', 'state']);
+}
+
+export const attentionSplit = defineKernel({
+  name: 'attention_split',
+  args: [...ATTENTION_ARGS, ...PART_ARGS],
+  emit: (k) => {
+    attend(k, true, (f, calls) => {
+      const nothing = k.label();
+      k.scope(() => {
+        const [at, start] = [f.load('part'), f.load('start')];
+        k.x.shl(at, Math.log2(PART_KEYS));
+        k.x.cmp(at, start);
+        k.x.cmov('l', at, start);
+        f.store('at', at);
+        k.x.shr(at, Math.log2(PART_KEYS));
+        k.x.cmp(at, f.at('part'));
+        k.j('ne', nothing);
+        k.x.mov(at, f.at('at'));
+        k.x.cmp(at, f.at('end'));
+        k.j('ge', nothing);
+      });
+      endPart(k, f);
+      findState(k, f, 'results');
+      gatherRows(k, f);
+      attendPart(k, f, calls);
+      copyRecords(k, f);
+      k.bind(nothing);
+    });
+  },
+});
+
+/** Emits: the records of the piece's rows to `results`. */
+function copyRecords(k: KernelBuilder, f: Frame): void {
+  k.scope(() => {
+    const [from, to, value] = [f.load('records'), f.load('results'), k.vec('value')];
+    eachVector(k, f.compute('record', ['*', 'm']), (offset) => {
+      k.x.vmovups(value, memAt(from, offset));
+      k.x.vmovups_store(memAt(to, offset), value);
+    });
+  });
+}
+
+export const attentionMerge = defineKernel({
+  name: 'attention_merge',
+  args: [...ATTENTION_ARGS, ...PART_ARGS],
+  emit: (k) => {
+    const f = prologue(k, PART_ARGS);
+    f.declare('at', 'partEnd');
+    eachPiece(k, f, () => {
+      eachRecord(k, f, 'results', (record) => clearRecord(k, record));
+      eachPart(k, f, () => {
+        findState(k, f, 'records');
+        mergeParts(k, f);
+      });
+      scatterRows(k, f, 'results');
+    });
   },
 });

@@ -8,7 +8,7 @@ import {
 } from '../../wasm/kernels/spans-layout.as.ts';
 import type { KernelBuilder } from '../kernel.ts';
 import { mem, rbx } from '../x64/index.ts';
-import { FRAME_BYTES, TILE_KEYS } from './attention-layout.ts';
+import { BLOCK_ROWS, FRAME_BYTES, TILE_KEYS } from './attention-layout.ts';
 import { Frame } from './frame.ts';
 
 /**
@@ -79,9 +79,20 @@ function derive(k: KernelBuilder, f: Frame): void {
     f.set('record', 'row', ['+', 128]);
   });
   f.define('tileRow', 4 * TILE_KEYS);
-  f.declare('positionBytes', 'tile', 'turned', 'positions', 'queries', 'records', 'results', 'scores');
+  f.declare(
+    'room',
+    'positionBytes',
+    'tile',
+    'turned',
+    'positions',
+    'queries',
+    'records',
+    'results',
+    'scores',
+  );
   k.scope(() => {
-    const bytes = f.compute('most', ['*', 4], ['+', 63]);
+    f.set('room', 'most', ['+', BLOCK_ROWS]);
+    const bytes = f.compute('room', ['*', 4], ['+', 63]);
     k.x.and(bytes, -64);
     f.store('positionBytes', bytes);
     const place = k.gpr('place');
@@ -93,9 +104,9 @@ function derive(k: KernelBuilder, f: Frame): void {
   rows('turned', 'tile', 'row', TILE_KEYS);
   rows('positions', 'turned', 'row', TILE_KEYS);
   rows('queries', 'positions', 'positionBytes', 1);
-  rows('records', 'queries', 'row', 'most');
-  rows('results', 'records', 'record', 'most');
-  rows('scores', 'results', 'record', 'most');
+  rows('records', 'queries', 'row', 'room');
+  rows('results', 'records', 'record', 'room');
+  rows('scores', 'results', 'record', 'room');
 }
 
 /** Emits: the next piece's number to variable `piece`. */

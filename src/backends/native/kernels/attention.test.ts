@@ -8,8 +8,9 @@ import {
   plainAttention,
   prepare,
 } from './attention.cases.ts';
-import { attentionFlash } from './attention-flash.ts';
-import { attentionScratch, BLOCK_ROWS, FLASH_ROWS, TILE_KEYS } from './attention-layout.ts';
+import { attentionEager } from './attention-eager.ts';
+import { attentionFlash, attentionMerge, attentionSplit } from './attention-flash.ts';
+import { attentionScratch, PART_KEYS, recordBytes, TILE_KEYS } from './attention-layout.ts';
 
 if (testLevels.length === 0) console.log(`skipped: machine code, because ${noLevels}`);
 
@@ -19,20 +20,42 @@ interface Work {
   readonly most?: number;
 }
 
-function flashOf(
-  bench: KernelBench,
-  prepared: Prepared,
-  { threads = 1, most = FLASH_ROWS }: Work = {},
-): Float32Array {
-  const { H, D } = prepared.problem;
-  const args = argumentsOf(bench, prepared, most);
-  const scratch = attentionScratch(most, D, BLOCK_ROWS * TILE_KEYS);
-  bench.run(attentionFlash, args, { threads, scratch });
-  return bench.f32(args.out, prepared.tokens * H * D).slice();
-}
+/** Runs the kernels of one way of doing it. */
+type Attend = (bench: KernelBench, prepared: Prepared, work?: Work) => Float32Array;
 
-const flash = (bench: KernelBench, problem: Problem, work: Work = {}): Float32Array =>
-  flashOf(bench, prepare(problem), work);
+const positionsOf = ({ spans }: Problem): number => Math.max(...spans.map(({ past, rows }) => past + rows));
+
+const outputOf = (bench: KernelBench, { problem: { H, D }, tokens }: Prepared, out: number): Float32Array =>
+  bench.f32(out, tokens * H * D).slice();
+
+const flash: Attend = (bench, prepared, { threads = 1, most = 96 } = {}) => {
+  const args = argumentsOf(bench, prepared, most);
+  const scratch = attentionScratch(most, prepared.problem.D, TILE_KEYS);
+  bench.run(attentionFlash, args, { threads, scratch });
+  return outputOf(bench, prepared, args.out);
+};
+
+/** Flash attention with the positions cut into parts. */
+const split: Attend = (bench, prepared, { threads = 1, most = 96 } = {}) => {
+  const { problem, tokens } = prepared;
+  const parts = Math.ceil(positionsOf(problem) / PART_KEYS);
+  const rows = tokens * problem.H;
+  const state = bench.alloc(parts * rows * recordBytes(problem.D));
+  const args = { ...argumentsOf(bench, prepared, most), parts, rows, state };
+  const scratch = attentionScratch(most, problem.D, TILE_KEYS);
+  for (const kernel of [attentionSplit, attentionMerge]) bench.run(kernel, args, { threads, scratch });
+  return outputOf(bench, prepared, args.out);
+};
+
+const eager: Attend = (bench, prepared, { threads = 1, most = 24 } = {}) => {
+  const width = Math.ceil(positionsOf(prepared.problem) / TILE_KEYS) * TILE_KEYS;
+  const args = { ...argumentsOf(bench, prepared, most), width };
+  const scratch = attentionScratch(most, prepared.problem.D, width);
+  bench.run(attentionEager, args, { threads, scratch });
+  return outputOf(bench, prepared, args.out);
+};
+
+const WAYS = { flash, split, eager };
 
 const one = (rows: number, past: number) => ({ spans: [{ rows, past, start: 0 }] });
 
@@ -64,46 +87,54 @@ const PROBLEMS: Record<string, Problem> = {
   },
 };
 
-describe.each(testLevels.map((level) => ({ name: level.name, level })))('on $name', ({ level }) => {
+const ways = testLevels.flatMap((level) =>
+  Object.entries(WAYS).map(([way, attend]) => ({ way, attend, name: level.name, level })),
+);
+
+describe.each(ways)('$way attention on $name', ({ level, attend, way }) => {
   const bench = new KernelBench(level);
 
-  test.each(Object.entries(PROBLEMS))('flash, within 1e-6 in norm of plain f64 code: %s', (_, problem) => {
-    expect(distance(flash(bench, problem), plainAttention(prepare(problem)))).toBeLessThan(1e-6);
+  test.each(Object.entries(PROBLEMS))('is within 1e-6 in norm of plain f64 code: %s', (_, problem) => {
+    const prepared = prepare(problem);
+    expect(distance(attend(bench, prepared), plainAttention(prepared))).toBeLessThan(1e-6);
   });
 
   test.each(Object.entries(PROBLEMS))(
-    'the same bits from 1 and 3 threads, in pieces of 96 and 6 rows: %s',
+    'has the same bits from 3 threads, and in pieces of 7 rows: %s',
     (_, problem) => {
-      const whole = flash(bench, problem);
-      expect(flash(bench, problem, { threads: 3 })).toEqual(whole);
-      expect(flash(bench, problem, { most: 6 })).toEqual(whole);
+      const prepared = prepare(problem);
+      const whole = attend(bench, prepared);
+      expect(equal(attend(bench, prepared, { threads: 3 }), whole)).toBe(true);
+      expect(equal(attend(bench, prepared, { most: 7 }), whole)).toBe(true);
+      if (way === 'split') expect(equal(flash(bench, prepared), whole)).toBe(true);
     },
   );
 
-  test('a token has the same bits alone, after its prompt, and in the middle of one', () => {
+  test('gives a token the same bits alone, after its prompt, and in the middle of one', () => {
     const shape = { H: 6, K: 2, D: 64, keys: 'f16' } as const;
     const prepared = prepare({ ...shape, ...one(600, 0) });
     const rowsOf = (rows: number, past: number): Float32Array => {
-      const { queries } = prepared;
-      const width = queries.length / prepared.tokens;
-      const part = queries.slice(past * width, (past + rows) * width);
-      return flashOf(bench, {
-        ...prepared,
-        problem: { ...shape, ...one(rows, past) },
-        tokens: rows,
-        queries: part,
-      });
+      const width = prepared.queries.length / prepared.tokens;
+      const queries = prepared.queries.slice(past * width, (past + rows) * width);
+      return attend(bench, { ...prepared, problem: { ...shape, ...one(rows, past) }, tokens: rows, queries });
     };
     const whole = rowsOf(600, 0);
     const cols = shape.H * shape.D;
-    for (const [rows, past] of [
+    const parts = [
       [1, 0],
       [1, 63],
       [1, 599],
       [3, 255],
       [70, 480],
-    ]) {
-      expect(rowsOf(rows, past)).toEqual(whole.slice(past * cols, (past + rows) * cols));
+    ];
+    for (const [rows, past] of parts) {
+      const part = whole.slice(past * cols, (past + rows) * cols);
+      expect(equal(rowsOf(rows, past), part)).toBe(true);
     }
   });
 });
+
+/** Bit for bit: as long, and the same words. */
+function equal(a: Float32Array, b: Float32Array): boolean {
+  return Buffer.compare(new Uint8Array(a.buffer), new Uint8Array(b.buffer)) === 0;
+}
