@@ -3,6 +3,7 @@
  * plain numbers below 2^32; no 32-bit operator may touch them, because those are signed.
  */
 import { alignUp, BitmillError } from '../../core/index.ts';
+import type { TapeMemory } from '../tape/memory.ts';
 
 const PAGE = 65536;
 /** Blocks start at a multiple of this many bytes: a cache line. */
@@ -81,7 +82,7 @@ function reserve(pages: number): WebAssembly.Memory {
 }
 
 /** A shared memory with an allocator. Views go stale when it grows: take one for each use. */
-export class EngineMemory {
+export class EngineMemory implements TapeMemory {
   readonly wasm: WebAssembly.Memory;
   /** Bytes that all blocks together may take. */
   readonly capacity: number;
@@ -127,14 +128,6 @@ export class EngineMemory {
 
   bytes(address: number, length: number): Uint8Array {
     return new Uint8Array(this.wasm.buffer, address, length);
-  }
-
-  f64(address: number, length: number): Float64Array {
-    return new Float64Array(this.wasm.buffer, address, length);
-  }
-
-  i32(address: number, length: number): Int32Array {
-    return new Int32Array(this.wasm.buffer, address, length);
   }
 
   /** Grows the memory to `end` bytes. @returns whether the system gave them. */

@@ -1,4 +1,4 @@
-/** Buffers of the wasm backend: a block of engine memory. */
+/** Buffers of backends with tapes: a block of the backend's memory. */
 import type { TensorFormat } from '../../quants/index.ts';
 import type { Buffer } from '../backend.ts';
 
