@@ -7,6 +7,7 @@ import { FORMATS, formatBytes, type TensorFormat } from '../../quants/index.ts';
 import type { Backend, Buffer, CompileOptions, Program, ReadBytes, Step } from '../backend.ts';
 import { Area } from './area.ts';
 import { Block, blockOf } from './buffer.ts';
+import type { KernelNumbers } from './encode.ts';
 import { BARRIER_BYTES, type Crew, type Job } from './job.ts';
 import type { Lowerings } from './lower.ts';
 import type { TapeMemory } from './memory.ts';
@@ -22,8 +23,7 @@ export interface TapeParts {
   readonly memory: TapeMemory;
   readonly crew: Crew;
   readonly lowerings: Lowerings;
-  /** Names of the kernels in the order of their numbers. */
-  readonly kernels: readonly string[];
+  readonly kernels: KernelNumbers;
   /** See LowerContext.slot. */
   readonly slots: ReadonlyMap<string, number>;
   /** Whether products take the format as it is. */
@@ -44,19 +44,19 @@ export class TapeBackend implements Backend {
   readonly #parts: TapeParts;
   readonly #memory: TapeMemory;
   readonly #crew: Crew;
-  readonly #numbers: ReadonlyMap<string, number>;
   readonly #workspace: Area;
   readonly #tape: Area;
   readonly #spans: Area;
   #running = false;
+  /** Blocks that were freed during a run, whose threads may still use them. */
+  readonly #freedLater: Block[] = [];
 
   constructor(parts: TapeParts) {
-    const { name, memory, crew, kernels } = parts;
+    const { name, memory, crew } = parts;
     this.name = name;
     this.#parts = parts;
     this.#memory = memory;
     this.#crew = crew;
-    this.#numbers = new Map(kernels.map((kernel, i) => [kernel, i]));
     this.#workspace = new Area(memory, 'workspace');
     this.#tape = new Area(memory, 'commands');
     this.#spans = new Area(memory, 'spans');
@@ -99,7 +99,8 @@ export class TapeBackend implements Backend {
   free(target: Buffer): void {
     const block = blockOf(target, 'free');
     block.live = false;
-    this.#memory.free(block.address);
+    if (this.#running) this.#freedLater.push(block);
+    else this.#memory.free(block.address);
   }
 
   /** Vectors (norms, biases) become f32 as well: their kernels know nothing else. */
@@ -128,11 +129,13 @@ export class TapeBackend implements Backend {
       await this.#crew.run(this.#job(this.#lower(steps)));
     } finally {
       this.#running = false;
+      for (const { address } of this.#freedLater.splice(0)) this.#memory.free(address);
     }
   }
 
   async close(): Promise<void> {
     await this.#crew.close();
+    this.#memory.close();
   }
 
   /** Where there is no room, what is kept between runs goes: the next run makes it anew. */
@@ -175,7 +178,7 @@ export class TapeBackend implements Backend {
     for (;;) {
       const target = {
         threads: this.threads,
-        numbers: this.#numbers,
+        numbers: this.#parts.kernels,
         slots: this.#parts.slots,
         workspace: this.#workspace.address,
       };
@@ -219,7 +222,8 @@ export class TapeBackend implements Backend {
       at += one.tape.byteLength;
     }
     const scratchStart = this.#workspace.address + values;
-    return { tape, length, counters, scratch: scratchStart, scratchStride: scratch, barrier };
+    const work = lowered.reduce((sum, one) => sum + one.work, 0);
+    return { tape, length, counters, scratch: scratchStart, scratchStride: scratch, barrier, work };
   }
 }
 

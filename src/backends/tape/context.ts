@@ -15,6 +15,7 @@ import {
 import type { TensorFormat } from '../../quants/index.ts';
 import { stateBytes, weightBytes } from '../binding.ts';
 import { type Block, demandBytes } from './buffer.ts';
+import type { KernelNumbers } from './encode.ts';
 import type { LowerContext, Place } from './lower.ts';
 
 /** Temporaries start at a multiple of this many bytes: a cache line. */
@@ -32,8 +33,7 @@ export interface Bindings {
 /** What lowering needs to know of the backend. */
 export interface Target {
   readonly threads: number;
-  /** Kernel numbers by name. */
-  readonly numbers: ReadonlyMap<string, number>;
+  readonly numbers: KernelNumbers;
   /** Numbers of expand kernels by format name; see LowerContext.slot. */
   readonly slots: ReadonlyMap<string, number>;
   /** Address of the workspace. */

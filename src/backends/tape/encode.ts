@@ -4,8 +4,14 @@
  */
 import type { Command } from './lower.ts';
 
+/** The backend's kernels: numbers by name. A Map does; a backend may make a kernel only when `get` asks for it. */
+export interface KernelNumbers {
+  has(kernel: string): boolean;
+  get(kernel: string): number | undefined;
+}
+
 /** Commands as tape. Plain loops: a token encodes hundreds of them. @param numbers of the kernels by name. */
-export function encode(commands: readonly Command[], numbers: ReadonlyMap<string, number>): number[] {
+export function encode(commands: readonly Command[], numbers: KernelNumbers): number[] {
   const tape: number[] = [];
   for (const { kernel, args } of commands) {
     const number = numbers.get(kernel);

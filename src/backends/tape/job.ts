@@ -15,6 +15,8 @@ export interface Job {
   readonly scratchStride: number;
   /** State of the barrier, zeroed. */
   readonly barrier: number;
+  /** Multiply-adds, estimated. */
+  readonly work: number;
 }
 
 /** The threads that walk a tape together. */

@@ -11,5 +11,7 @@ export interface TapeMemory {
   alloc(bytes: number, label: string, clear?: boolean): number;
   free(address: number): void;
   /** A view for use at once: it may be stale after the next `alloc` or `free`. */
-  bytes(address: number, length: number): Uint8Array<ArrayBufferLike>;
+  bytes(address: number, length: number): Uint8Array;
+  /** Gives everything back, once no thread works on it any more. */
+  close(): void;
 }

@@ -17,6 +17,7 @@ import { Block, blockOf } from './buffer.ts';
 import { type Bindings, NodeContext, type Target } from './context.ts';
 import { encode } from './encode.ts';
 import type { Command, Lower, Lowerings } from './lower.ts';
+import { workOf } from './work.ts';
 
 /** Tapes kept a program: a prompt's, a token's, and some more. */
 const KEPT = 8;
@@ -38,6 +39,8 @@ export interface Lowered {
   readonly plan: MemoryPlan;
   readonly tape: Float64Array;
   readonly commands: number;
+  /** Of the run, as far as `workOf` estimates it. */
+  readonly work: number;
   readonly moving: readonly Moving[];
   readonly dims: Dims;
   /** Workspace bytes: values and temporaries. */
@@ -144,7 +147,8 @@ export class TapeProgram implements Program {
     }
     const tape = Float64Array.from(numbers);
     const { workspace, spans } = target;
-    return { blocks, bindings, workspace, spans, plan, tape, commands, moving, dims, ...needs };
+    const work = workOf(this.graph, dims);
+    return { blocks, bindings, workspace, spans, plan, tape, commands, work, moving, dims, ...needs };
   }
 
   /** A copy with the moving nodes lowered again (a run may hold both); undefined if their lengths have changed. */

@@ -42,7 +42,7 @@ export async function wasmBackend({
     memory,
     crew,
     lowerings: LOWERINGS,
-    kernels: kernelNames(module),
+    kernels: new Map(kernelNames(module).map((name, i) => [name, i])),
     slots,
     multiplies: (format) => isMultiplied(format, slots),
   });

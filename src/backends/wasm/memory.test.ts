@@ -2,8 +2,9 @@ import os from 'node:os';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BitmillError } from '../../core/index.ts';
+import { Allocator } from '../tape/allocator.ts';
 import { Area } from '../tape/area.ts';
-import { Allocator, EngineMemory, HEAP_END, HEAP_START } from './memory.ts';
+import { EngineMemory, HEAP_END, HEAP_START } from './memory.ts';
 
 /** Takes (a size) and gives back (which of the blocks still held, modulo their number). */
 const actions = fc.array(
