@@ -7,7 +7,7 @@ import type { Crew, Job } from '../tape/job.ts';
 import { STATUS_OFFSET } from './kernel.ts';
 import type { KernelTable } from './kernel-table.ts';
 import type { Mapping, NativeFunction, NativeSystem, NativeThread } from './system.ts';
-import { ABANDONED, CONTROL, COUNTER_BYTES, RECORD_BYTES, walkCode } from './walk.ts';
+import { ABANDONED, CONTROL, COUNTER_BYTES, RECORD, walkCode } from './walk.ts';
 
 /** Multiply-adds up to which a run is short: about 2 ms on one core without AVX-512. */
 const SHORT = 30e6;
@@ -33,10 +33,13 @@ export class NativeCrew implements Crew {
     this.#kernels = kernels;
     const { code, run, wake, entry } = walkCode();
     this.#code = system.mapCode(code);
-    this.#control = system.map(CONTROL.records + RECORD_BYTES * threads, 'threads');
+    this.#control = system.map(CONTROL.records + RECORD.bytes * threads, 'threads');
     this.#run = system.function(this.#code.address + run);
     this.#wake = system.function(this.#code.address + wake);
     this.#write(CONTROL.threads, threads, kernels.address);
+    for (let thread = 0; thread < threads; thread++) {
+      this.#write(this.#record(thread), this.#control.address, thread);
+    }
     try {
       for (let thread = 1; thread < threads; thread++) this.#start(this.#code.address + entry, thread);
     } catch (error) {
@@ -89,9 +92,12 @@ export class NativeCrew implements Crew {
   }
 
   #start(entry: number, thread: number): void {
-    const record = CONTROL.records + RECORD_BYTES * thread;
-    this.#write(record, this.#control.address, thread);
-    this.#others.push(this.#system.startThread(entry, this.#control.address + record));
+    this.#others.push(this.#system.startThread(entry, this.#control.address + this.#record(thread)));
+  }
+
+  /** Offset of a thread's record in the control block. */
+  #record(thread: number): number {
+    return CONTROL.records + RECORD.bytes * thread;
   }
 
   /** Ends the threads, and gives back what they worked with. */

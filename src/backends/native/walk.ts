@@ -3,8 +3,8 @@
  * writes the job, calls `run` as thread 0, and reads the outcome.
  *
  * A waiting thread looks for the next run for some 50 microseconds, because the next token's often comes that soon, and
- * then sleeps on a futex. Between commands threads meet at a barrier; where cores are fewer than threads they give
- * way now and then.
+ * then sleeps on a futex. Between commands threads meet at a barrier, which takes two of them some 80 ns; where cores are
+ * fewer than threads they give way now and then.
  */
 import { asCFunction } from './enter.ts';
 import { STATUS_OFFSET } from './kernel.ts';
@@ -39,26 +39,24 @@ export const CONTROL = {
   ended: 2 * LINE,
   /** Not 0: the run stops after its current command. */
   abandoned: 2 * LINE + 4,
-  /** Threads that have come to the barrier. */
-  arrived: 3 * LINE,
-  /** Counts barriers that all threads have passed. */
-  generation: 4 * LINE,
   /** i64 from here on: address of the tape and of its end. */
-  tape: 5 * LINE,
-  end: 5 * LINE + 8,
-  counters: 5 * LINE + 16,
+  tape: 3 * LINE,
+  end: 3 * LINE + 8,
+  counters: 3 * LINE + 16,
   /** Address of thread 0's scratch; bytes to the next thread's. */
-  scratch: 5 * LINE + 24,
-  stride: 5 * LINE + 32,
-  threads: 5 * LINE + 40,
+  scratch: 3 * LINE + 24,
+  stride: 3 * LINE + 32,
+  threads: 3 * LINE + 40,
   /** Address of the kernels' addresses by number. */
-  kernels: 5 * LINE + 48,
-  /** A record of two i64 for each thread but the first: address of this block, number of the thread. */
-  records: 6 * LINE,
+  kernels: 3 * LINE + 48,
+  /** A record for each thread. */
+  records: 4 * LINE,
 } as const;
 
-/** Bytes of a thread's record, and of a command's counter with its status. */
-export const RECORD_BYTES = 16;
+/** Offsets in a thread's record: i64 address of the control block, i64 number, i32 count of barriers that it came to. */
+export const RECORD = { control: 0, thread: 8, barriers: 16, bytes: LINE } as const;
+
+/** Bytes of a command's counter and status. */
 export const COUNTER_BYTES = LINE;
 
 /** Status of the command after which a run was abandoned; kernels themselves use 1. */
@@ -77,7 +75,7 @@ const WAKEFUL = 150_000;
 
 /** Places on the stack of a walk. */
 const FRAME = {
-  control: 0,
+  record: 0,
   thread: 8,
   threads: 16,
   scratch: 24,
@@ -104,8 +102,7 @@ export function walkCode(): WalkCode {
   asCFunction(a, () => {
     a.x.mov(rbx, rdi);
     emitPost(a, rbx);
-    a.x.mov(rdi, rbx);
-    a.x.xor(rsi, rsi);
+    a.x.lea(rdi, mem(rbx, CONTROL.records));
     a.call(walk);
   });
   a.align(LINE);
@@ -149,7 +146,7 @@ function emitThread(a: Assembler, walk: () => void): void {
 
   a.bind(wait); // rbx: control, rsi: runs seen, r8: when the wait began
   x.mov(rbx, mem(rsp));
-  x.mov(rbx, mem(rbx));
+  x.mov(rbx, mem(rbx, RECORD.control));
   x.mov(rsi, mem(rsp, 8));
   emitTicks(a, r8);
   a.bind(look);
@@ -181,9 +178,7 @@ function emitThread(a: Assembler, walk: () => void): void {
   x.load32s(rax, mem(rbx, CONTROL.ended));
   x.test(rax, rax);
   a.j('ne', out);
-  x.mov(rax, mem(rsp));
-  x.mov(rdi, mem(rax));
-  x.mov(rsi, mem(rax, 8));
+  x.mov(rdi, mem(rsp));
   walk();
   a.jmp(wait);
   a.bind(out);
@@ -204,8 +199,8 @@ function emitTicks(a: Assembler, target: Gpr): void {
 }
 
 /**
- * `walk(control, thread)`. @returns rax: 0, or where a status is not 0 the command's number from 1 on. All threads leave
- * after the same command. The last barrier makes sure that none reads the job any more once thread 0 is back.
+ * `walk(record)`. @returns rax: 0, or where a status is not 0 the command's number from 1 on. All threads leave after
+ * the same command. The last barrier makes sure that none reads the job any more once thread 0 is back.
  */
 function emitWalk(a: Assembler): void {
   const { x } = a;
@@ -218,29 +213,32 @@ function emitWalk(a: Assembler): void {
   x.mov(r9, 0); // keeps the flags
   a.j('ae', out);
   emitCommand(a);
-  emitBarrier(a, () => emitAbandon(a));
+  emitAbandon(a);
+  emitBarrier(a);
   x.mov(rcx, mem(rsp, FRAME.counter));
   x.load32s(r9, mem(rcx, STATUS_OFFSET));
   x.add(rcx, COUNTER_BYTES);
   x.store64(mem(rsp, FRAME.counter), rcx);
   x.test(r9, r9);
   a.j('e', top);
-  x.mov(rdi, mem(rsp, FRAME.control));
+  emitControl(a);
   x.mov(r9, rcx);
   x.sub(r9, mem(rdi, CONTROL.counters));
   x.shr(r9, Math.log2(COUNTER_BYTES));
   a.bind(out);
   x.store64(mem(rsp, FRAME.at), r9);
-  emitBarrier(a, () => {});
+  emitBarrier(a);
   x.mov(rax, mem(rsp, FRAME.at));
   x.lea(rsp, mem(rsp, FRAME.bytes));
   x.ret();
 }
 
-/** Copies the job to the stack. rdi: control, rsi: thread. */
+/** Copies the job to the stack. rdi: the thread's record. */
 function emitFrame(a: Assembler): void {
   const { x } = a;
-  x.store64(mem(rsp, FRAME.control), rdi);
+  x.store64(mem(rsp, FRAME.record), rdi);
+  x.mov(rsi, mem(rdi, RECORD.thread));
+  x.mov(rdi, mem(rdi, RECORD.control));
   x.store64(mem(rsp, FRAME.thread), rsi);
   x.imul(rsi, mem(rdi, CONTROL.stride));
   x.add(rsi, mem(rdi, CONTROL.scratch));
@@ -256,6 +254,12 @@ function emitFrame(a: Assembler): void {
     x.mov(rax, mem(rdi, from));
     x.store64(mem(rsp, to), rax);
   }
+}
+
+/** The control block in rdi. */
+function emitControl(a: Assembler): void {
+  a.x.mov(rdi, mem(rsp, FRAME.record));
+  a.x.mov(rdi, mem(rdi, RECORD.control));
 }
 
 /** Calls the kernel of the command at rax, and moves on to the next one. */
@@ -274,40 +278,47 @@ function emitCommand(a: Assembler): void {
   x.callAt(memAt(r11, r9, 8));
 }
 
-/** Waits for all threads. `last` is what the last one does before any of them goes on; rdi is the control block there. */
-function emitBarrier(a: Assembler, last: () => void): void {
+/**
+ * Waits for all threads: each says in its own record how many barriers it has come to, and looks at all the others'.
+ * That is one cache line's way from thread to thread; a common counter takes three.
+ */
+function emitBarrier(a: Assembler): void {
   const { x } = a;
-  const [wait, look, over] = [a.label(), a.label(), a.label()];
-  x.mov(rdi, mem(rsp, FRAME.control));
-  x.load32s(r8, mem(rdi, CONTROL.generation));
-  x.mov(rax, 1);
-  x.lockXadd32(mem(rdi, CONTROL.arrived), rax);
-  x.add(rax, 1);
-  x.cmp(rax, mem(rsp, FRAME.threads));
-  a.j('ne', wait);
-  last();
-  x.store32(mem(rdi, CONTROL.arrived), 0);
+  const [wait, look, next] = [a.label(), a.label(), a.label()];
+  emitControl(a);
+  x.mov(r10, mem(rsp, FRAME.record));
+  x.load32s(r8, mem(r10, RECORD.barriers));
   x.add(r8, 1);
-  x.store32(mem(rdi, CONTROL.generation), r8);
-  a.jmp(over);
+  x.store32(mem(r10, RECORD.barriers), r8);
+  x.lea(r10, mem(rdi, CONTROL.records));
+  x.mov(rdx, mem(rsp, FRAME.threads));
   a.bind(wait);
   x.mov(r9, LOOKS);
   a.bind(look);
-  x.load32s(rax, mem(rdi, CONTROL.generation));
-  x.cmp(rax, r8);
-  a.j('ne', over);
+  x.load32s(rax, mem(r10, RECORD.barriers));
+  x.sub(rax, r8);
+  x.load32s(rax, rax); // the counts wrap around
+  x.test(rax, rax);
+  a.j('ns', next);
   x.pause();
   x.sub(r9, 1);
   a.j('ne', look);
   x.mov(rax, SYS.sched_yield);
   x.syscall();
   a.jmp(wait);
-  a.bind(over);
+  a.bind(next);
+  x.add(r10, RECORD.bytes);
+  x.sub(rdx, 1);
+  a.j('ne', look);
 }
 
-/** Where the run is to stop, the command's status says so to all threads. */
+/** Where the run is to stop, thread 0 says so to all in the command's status, before any of them goes on. */
 function emitAbandon(a: Assembler): void {
   const none = a.label();
+  a.x.mov(rax, mem(rsp, FRAME.thread));
+  a.x.test(rax, rax);
+  a.j('ne', none);
+  emitControl(a);
   a.x.load32s(rax, mem(rdi, CONTROL.abandoned));
   a.x.test(rax, rax);
   a.j('e', none);
