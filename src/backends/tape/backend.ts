@@ -6,7 +6,7 @@ import type { Dims, Graph, Weight } from '../../graph/index.ts';
 import { FORMATS, formatBytes, type TensorFormat } from '../../quants/index.ts';
 import type { Backend, Buffer, CompileOptions, Program, ReadBytes, Step } from '../backend.ts';
 import { Area } from './area.ts';
-import { Block, blockOf } from './buffer.ts';
+import { Block, blockOf, demandWritable, type HeldBytes } from './buffer.ts';
 import type { KernelNumbers } from './encode.ts';
 import { BARRIER_BYTES, type Crew, type Job } from './job.ts';
 import type { Lowerings } from './lower.ts';
@@ -28,6 +28,8 @@ export interface TapeParts {
   readonly slots: ReadonlyMap<string, number>;
   /** Whether products take the format as it is. */
   multiplies(format: TensorFormat): boolean;
+  /** The bytes that `read` gives, in place; absent or undefined where they have to be copied. */
+  hold?(read: ReadBytes, bytes: number): HeldBytes | undefined;
 }
 
 /** A run's tapes, and what they need of the workspace. */
@@ -50,6 +52,7 @@ export class TapeBackend implements Backend {
   #running = false;
   /** Blocks that were freed during a run, whose threads may still use them. */
   readonly #freedLater: Block[] = [];
+  readonly #held = new Set<HeldBytes>();
 
   constructor(parts: TapeParts) {
     const { name, memory, crew } = parts;
@@ -84,6 +87,7 @@ export class TapeBackend implements Backend {
 
   write(target: Buffer, offset: number, bytes: Uint8Array): void {
     const block = blockOf(target, 'write');
+    demandWritable(block, 'write');
     this.#view(block, offset, bytes.length).set(bytes);
   }
 
@@ -92,15 +96,18 @@ export class TapeBackend implements Backend {
   }
 
   copy(source: Buffer, sourceOffset: number, target: Buffer, targetOffset: number, bytes: number): void {
-    const from = this.#view(blockOf(source, 'copy'), sourceOffset, bytes);
-    this.#view(blockOf(target, 'copy'), targetOffset, bytes).set(from);
+    const [from, to] = [blockOf(source, 'copy'), blockOf(target, 'copy')];
+    demandWritable(to, 'copy');
+    const view = this.#view(from, sourceOffset, bytes);
+    // Two views of native memory do not know that they overlap.
+    this.#view(to, targetOffset, bytes).set(from === to ? view.slice() : view);
   }
 
   free(target: Buffer): void {
     const block = blockOf(target, 'free');
     block.live = false;
     if (this.#running) this.#freedLater.push(block);
-    else this.#memory.free(block.address);
+    else this.#release(block);
   }
 
   /** Vectors (norms, biases) become f32 as well: their kernels know nothing else. */
@@ -108,6 +115,8 @@ export class TapeBackend implements Backend {
     const asIs = weight.rows > 1 && this.multiplies(weight.format);
     const format = asIs ? weight.format : FORMATS.F32;
     const bytes = formatBytes(format, weight.cols * weight.rows);
+    const held = asIs ? this.#parts.hold?.(read, bytes) : undefined;
+    if (held) return this.#hold(held, format).buffer;
     const block = new Block(this.#alloc(bytes, weight.name, false), bytes, format);
     try {
       await this.#fill(block, weight, read);
@@ -129,13 +138,28 @@ export class TapeBackend implements Backend {
       await this.#crew.run(this.#job(this.#lower(steps)));
     } finally {
       this.#running = false;
-      for (const { address } of this.#freedLater.splice(0)) this.#memory.free(address);
+      for (const block of this.#freedLater.splice(0)) this.#release(block);
     }
   }
 
   async close(): Promise<void> {
     await this.#crew.close();
     this.#memory.close();
+    for (const held of this.#held) held.release();
+    this.#held.clear();
+  }
+
+  #hold(held: HeldBytes, format: TensorFormat): Block {
+    const block = new Block(held.address, held.bytes, format, held);
+    this.#held.add(held);
+    return block;
+  }
+
+  #release({ address, held }: Block): void {
+    if (held) {
+      this.#held.delete(held);
+      held.release();
+    } else this.#memory.free(address);
   }
 
   /** Where there is no room, what is kept between runs goes: the next run makes it anew. */
