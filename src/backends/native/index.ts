@@ -8,4 +8,4 @@ export {
   type LevelName,
   levelsOf,
 } from './level.ts';
-export type { Mapping, NativeFunction, NativeSystem, NativeThread } from './system.ts';
+export type { FileMapping, Mapping, NativeFunction, NativeSystem, NativeThread } from './system.ts';
