@@ -259,7 +259,7 @@ function maskedRip(one: Operand, rip: boolean, label: Label): Operand {
 
 /** No masks: what does not write single lanes, or writes no vector. */
 const UNMASKED =
-  /^(vucomis|vmovnt|vmov(d|q)(_store)?$|vpinsr|vpextr|vcvtt?s[sd]2si|vcvtsi2|vps[lr]ldq|vpsadbw|vpmov(m2|[bd]2m))/;
+  /^(vucomis|vmovnt|vmov[hl]p[sd]|vmov(d|q)(_store)?$|vpinsr|vpextr|vcvtt?s[sd]2si|vcvtsi2|vps[lr]ldq|vpsadbw|vpmov(m2|[bd]2m))/;
 
 function wishesOf(mnemonic: string, form: VectorForm): Wish[] {
   const wishes: Wish[] = [];
