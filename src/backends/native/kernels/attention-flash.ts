@@ -23,13 +23,13 @@ import {
   scoreBlock,
   sumBlock,
 } from './attention-blocks.ts';
+import { eachVector } from './attention-lanes.ts';
 import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord, foldTile, maskTile, mergeRecord } from './attention-softmax.ts';
 import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachPiece, prologue } from './attention-work.ts';
 import type { Frame } from './frame.ts';
-import { eachVector } from './attention-lanes.ts';
 
 /** Subroutines. */
 interface Calls {
