@@ -1,13 +1,16 @@
 /** Tiles of positions, blocks of rows, and the two products of a block with a tile. */
 import type { KernelBuilder } from '../kernel.ts';
-import { type Label, type Memory, mem, memAt } from '../x64/index.ts';
+import { type Label, mem, memAt } from '../x64/index.ts';
 import { TILE_KEYS } from './attention-layout.ts';
 import { PRODUCT_ROWS, type ProductRows, product } from './attention-product.ts';
 import type { Record } from './attention-softmax.ts';
 import { turnTile } from './attention-tile.ts';
 import type { Frame } from './frame.ts';
 
-/** Declares the variables of tiles and blocks. */
+/**
+ * Declares the variables of tiles and blocks. The scores of a block with a tile are at `tileScores`, `scoreStep` bytes
+ * further for each row that the block is from the first, `scoreRow` bytes from row to row.
+ */
 export function declareBlocks(k: KernelBuilder, f: Frame): void {
   f.declare('at', 'n', 'source', 'sourceBytes', 'sourceType', 'blockAt', 'codesAt');
   f.declare(
@@ -21,6 +24,11 @@ export function declareBlocks(k: KernelBuilder, f: Frame): void {
     'blockRecords',
     'rowVectors',
   );
+  f.declare('tileScores', 'scoreStep', 'scoreRow', 'blockScores', 'ahead');
+  // Where flash attention keeps the scores of a block with a tile.
+  f.set('tileScores', 'scores');
+  f.store('scoreStep', 0);
+  f.store('scoreRow', 4 * TILE_KEYS);
   k.scope(() => {
     const vectors = f.load('row');
     k.x.shr(vectors, Math.log2(k.level.bytes));
@@ -45,21 +53,32 @@ export function eachTile(k: KernelBuilder, f: Frame, limit: string, body: () => 
   k.bind(done);
 }
 
-/** Emits: the tile of `n` keys from `at` on, turned, to `turned`. @param read the subroutine. */
-export function readKeys(k: KernelBuilder, f: Frame, read: Label): void {
-  readTile(k, f, read, 'key', 'spanKeys');
+/**
+ * Emits: the tile of `n` keys from `at` on, turned, to `turned`. What is `ahead` bytes further is fetched already: the
+ * next tile, or with `beside` whatever the variable says. @param read the subroutine.
+ */
+export function readKeys(k: KernelBuilder, f: Frame, read: Label, beside = false): void {
+  readTile(k, f, read, 'key', 'spanKeys', beside);
   turnTile(k, f);
 }
 
 /** Emits: the tile of `n` values from `at` on to `tile`. */
-export function readValues(k: KernelBuilder, f: Frame, read: Label): void {
-  readTile(k, f, read, 'value', 'spanValues');
+export function readValues(k: KernelBuilder, f: Frame, read: Label, beside = false): void {
+  readTile(k, f, read, 'value', 'spanValues', beside);
 }
 
-function readTile(k: KernelBuilder, f: Frame, read: Label, cache: string, base: string): void {
+function readTile(
+  k: KernelBuilder,
+  f: Frame,
+  read: Label,
+  cache: string,
+  base: string,
+  beside: boolean,
+): void {
   f.set('sourceType', `${cache}Type`);
   f.set('sourceBytes', `${cache}Bytes`);
   f.set('source', 'at', ['*', `${cache}Bytes`], ['+', base]);
+  if (!beside) f.set('ahead', 'sourceBytes', ['*', TILE_KEYS]);
   k.call(read);
 }
 
@@ -114,7 +133,7 @@ export function eachBlock(k: KernelBuilder, f: Frame, body: (rows: ProductRows) 
 
 /**
  * Emits: `count` positions of the tile are seen by some row of the block, in so many `vectors`; `masked` is 0 if all rows
- * see all of the tile; `valid` rows are there; `blockQueries`, `blockRecords` are theirs. @param nothing where none is.
+ * see all of the tile; `valid` rows are there; `blockQueries`, `blockRecords`, `blockScores` are theirs. @param nothing where none is.
  */
 function see(k: KernelBuilder, f: Frame, rows: ProductRows, nothing: Label): void {
   f.store('valid', rows);
@@ -156,26 +175,23 @@ function see(k: KernelBuilder, f: Frame, rows: ProductRows, nothing: Label): voi
   });
   f.set('blockQueries', 'block', ['*', 'row'], ['+', 'queries']);
   f.set('blockRecords', 'block', ['*', 'record'], ['+', 'records']);
-}
-
-/** Where a block's scores with a tile are: address, bytes from row to row. */
-export interface Scores {
-  readonly at: Memory;
-  readonly stride: Memory;
+  f.set('blockScores', 'block', ['*', 'scoreStep'], ['+', 'tileScores']);
 }
 
 /** Emits: scores = queries times keys. */
-export function scoreBlock(k: KernelBuilder, f: Frame, rows: ProductRows, { at, stride }: Scores): void {
+export function scoreBlock(k: KernelBuilder, f: Frame, rows: ProductRows): void {
   const queries = { a: f.at('blockQueries'), aStride: f.at('row') };
+  const scores = { c: f.at('blockScores'), cStride: f.at('scoreRow') };
   const keys = { b: f.at('turned'), bStride: f.at('tileRow') };
   const sizes = { depth: f.at('size'), vectors: f.at('vectors') };
-  product(k, rows, { ...queries, ...keys, c: at, cStride: stride, ...sizes }, false);
+  product(k, rows, { ...queries, ...keys, ...scores, ...sizes }, false);
 }
 
 /** Emits: sums of the records += weights times values. */
-export function sumBlock(k: KernelBuilder, f: Frame, rows: ProductRows, { at, stride }: Scores): void {
+export function sumBlock(k: KernelBuilder, f: Frame, rows: ProductRows): void {
+  const weights = { a: f.at('blockScores'), aStride: f.at('scoreRow') };
   const values = { b: f.at('tile'), bStride: f.at('row') };
   const sums = { c: f.at('blockRecords'), cStride: f.at('record') };
   const sizes = { depth: f.at('count'), vectors: f.at('rowVectors') };
-  product(k, rows, { a: at, aStride: stride, ...values, ...sums, ...sizes }, true);
+  product(k, rows, { ...weights, ...values, ...sums, ...sizes }, true);
 }

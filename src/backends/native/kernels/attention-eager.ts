@@ -23,13 +23,6 @@ import { ATTENTION_ARGS, eachPiece, prologue } from './attention-work.ts';
 import { exp } from './exp.ts';
 import type { Frame } from './frame.ts';
 
-/** Emits: `blockScores` is where the block's scores with the tile are. */
-function findScores(f: Frame): void {
-  f.set('blockScores', 'block', ['*', 'scoreBytes'], ['+', 'scores']);
-  f.shift('blockScores', 'at', 4);
-  f.shift('blockScores', 'start', -4);
-}
-
 /** Emits: the softmax of a row of `used` bytes of scores, of which `low .. high` are seen, and the sum of its weights. */
 function softmaxRow(k: KernelBuilder, scores: Gpr, used: Gpr, low: Gpr, high: Gpr, totals: Gpr): void {
   k.scope(() => {
@@ -83,7 +76,7 @@ function softmax(k: KernelBuilder, f: Frame): void {
       k.x.sub(low, f.at('window'));
       softmaxRow(k, scores, used, low, high, totals);
       k.x.add(positions, 4);
-      k.x.add(scores, f.at('scoreBytes'));
+      k.x.add(scores, f.at('scoreRow'));
     });
   });
 }
@@ -96,29 +89,29 @@ export const attentionEager = defineKernel({
     const read = k.label();
     const f = prologue(k, ['width']);
     declareBlocks(k, f);
-    f.declare('scoreBytes', 'blockScores');
-    f.set('scoreBytes', 'width', ['*', 4]);
-    const scores = { at: f.at('blockScores'), stride: f.at('scoreBytes') };
-    const eachPart = (body: () => void): void => {
+    f.set('scoreRow', 'width', ['*', 4]);
+    f.set('scoreStep', 'scoreRow');
+    const tiles = (body: () => void): void => {
       f.set('at', 'start');
-      eachTile(k, f, 'end', body);
+      eachTile(k, f, 'end', () => {
+        f.set('tileScores', 'at', ['-', 'start'], ['*', 4], ['+', 'scores']);
+        body();
+      });
     };
     eachPiece(k, f, () => {
       gatherRows(k, f);
       eachRecord(k, f, 'records', (record) => clearRecord(k, record));
-      eachPart(() => {
+      tiles(() => {
         readKeys(k, f, read);
         eachBlock(k, f, (rows) => {
-          findScores(f);
-          scoreBlock(k, f, rows, scores);
+          scoreBlock(k, f, rows);
         });
       });
       softmax(k, f);
-      eachPart(() => {
+      tiles(() => {
         readValues(k, f, read);
         eachBlock(k, f, (rows) => {
-          findScores(f);
-          sumBlock(k, f, rows, scores);
+          sumBlock(k, f, rows);
         });
       });
       scatterRows(k, f, 'records');

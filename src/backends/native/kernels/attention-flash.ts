@@ -42,20 +42,19 @@ interface Calls {
 /** Emits: the records of the part of the positions that ends before `partEnd`, from `at` on. */
 function attendPart(k: KernelBuilder, f: Frame, { read, fold }: Calls): void {
   eachRecord(k, f, 'records', (record) => clearRecord(k, record));
-  const scores = { at: f.at('scores'), stride: f.at('tileRow') };
   eachTile(k, f, 'partEnd', () => {
     readKeys(k, f, read);
     readValues(k, f, read);
     eachBlock(k, f, (rows) => {
-      scoreBlock(k, f, rows, scores);
+      scoreBlock(k, f, rows);
       k.call(fold);
-      sumBlock(k, f, rows, scores);
+      sumBlock(k, f, rows);
     });
   });
 }
 
-/** Emits: the records of a part added to those of the parts before it. */
-function mergeParts(k: KernelBuilder, f: Frame): void {
+/** Emits: the records of a part, at `records`, added to those of the parts before it. */
+export function mergeParts(k: KernelBuilder, f: Frame): void {
   k.scope(() => {
     const distance = f.compute('records', ['-', 'results']);
     eachRecord(k, f, 'results', (into) => {
@@ -70,10 +69,10 @@ function mergeParts(k: KernelBuilder, f: Frame): void {
 }
 
 /** Emits the subroutine `fold`. */
-function foldRows(k: KernelBuilder, f: Frame): void {
+export function foldRows(k: KernelBuilder, f: Frame): void {
   k.scope(() => {
-    const [scores, sums, positions, count] = ['scores', 'blockRecords', 'positions', 'valid'].map((name) =>
-      f.load(name),
+    const [scores, sums, positions, count] = ['blockScores', 'blockRecords', 'positions', 'valid'].map(
+      (name) => f.load(name),
     );
     const [totals, low, high] = [k.gpr('totals'), k.gpr('low'), k.gpr('high')];
     k.scope(() => k.x.lea(positions, memAt(positions, f.load('block'), 4)));
@@ -104,7 +103,7 @@ function foldRows(k: KernelBuilder, f: Frame): void {
 }
 
 /** Emits: `partEnd` is where the part of the positions ends that `at` is in. */
-function endPart(k: KernelBuilder, f: Frame): void {
+export function endPart(k: KernelBuilder, f: Frame): void {
   k.scope(() => {
     const end = f.load('at');
     k.x.and(end, -PART_KEYS);
@@ -114,22 +113,8 @@ function endPart(k: KernelBuilder, f: Frame): void {
   f.lower('partEnd', 'end');
 }
 
-/** Emits the kernel around `body`, which handles a piece of work. @param parts whether pieces are cut by positions. */
-function attend(k: KernelBuilder, parts: boolean, body: (f: Frame, calls: Calls) => void): void {
-  const calls = { read: k.label(), fold: k.label() };
-  const f = prologue(k, parts ? PART_ARGS : []);
-  declareBlocks(k, f);
-  f.declare('partEnd');
-  eachPiece(k, f, () => body(f, calls), parts ? 'parts' : undefined);
-  k.leave();
-  k.bind(calls.read);
-  readRows(k, f);
-  k.bind(calls.fold);
-  foldRows(k, f);
-}
-
 /** Emits a loop over the parts of the positions of a piece; `at` and `partEnd` are there. */
-function eachPart(k: KernelBuilder, f: Frame, body: () => void): void {
+export function eachPart(k: KernelBuilder, f: Frame, body: () => void): void {
   f.set('at', 'start');
   const [parts, done] = [k.here(), k.label()];
   endPart(k, f);
@@ -148,7 +133,11 @@ export const attentionFlash = defineKernel({
   name: 'attention_flash',
   args: ATTENTION_ARGS,
   emit: (k) => {
-    attend(k, false, (f, calls) => {
+    const calls = { read: k.label(), fold: k.label() };
+    const f = prologue(k);
+    declareBlocks(k, f);
+    f.declare('partEnd');
+    eachPiece(k, f, () => {
       gatherRows(k, f);
       eachRecord(k, f, 'results', (record) => clearRecord(k, record));
       eachPart(k, f, () => {
@@ -157,81 +146,10 @@ export const attentionFlash = defineKernel({
       });
       scatterRows(k, f, 'results');
     });
-  },
-});
-
-/**
- * Attention in two kernels, for runs of few rows and many positions: first every part of the positions by itself,
- * then the parts put together. `state` has room for `parts` times `rows` records (T times H in all); the other
- * arguments are those of flash attention, and so are the bits.
- */
-const PART_ARGS = ['parts', 'rows', 'state'] as const;
-
-/** Emits: `place` is where the records of the piece's rows are, for the part that `at` is in. */
-function findState(k: KernelBuilder, f: Frame, place: string): void {
-  k.scope(() => {
-    const part = f.load('at');
-    k.x.shr(part, Math.log2(PART_KEYS));
-    const before = f.compute(part, ['*', 'rows']);
-    const head = f.compute('head', ['*', 'spanRows']);
-    f.set(place, 'spanToken', ['*', 'heads'], ['+', before], ['+', head], ['+', 'first']);
-  });
-  f.set(place, place, ['*', 'record'], ['+', 'state']);
-}
-
-export const attentionSplit = defineKernel({
-  name: 'attention_split',
-  args: [...ATTENTION_ARGS, ...PART_ARGS],
-  emit: (k) => {
-    attend(k, true, (f, calls) => {
-      const nothing = k.label();
-      k.scope(() => {
-        const [at, start] = [f.load('part'), f.load('start')];
-        k.x.shl(at, Math.log2(PART_KEYS));
-        k.x.cmp(at, start);
-        k.x.cmov('l', at, start);
-        f.store('at', at);
-        k.x.shr(at, Math.log2(PART_KEYS));
-        k.x.cmp(at, f.at('part'));
-        k.j('ne', nothing);
-        k.x.mov(at, f.at('at'));
-        k.x.cmp(at, f.at('end'));
-        k.j('ge', nothing);
-      });
-      endPart(k, f);
-      findState(k, f, 'results');
-      gatherRows(k, f);
-      attendPart(k, f, calls);
-      copyRecords(k, f);
-      k.bind(nothing);
-    });
-  },
-});
-
-/** Emits: the records of the piece's rows to `results`. */
-function copyRecords(k: KernelBuilder, f: Frame): void {
-  k.scope(() => {
-    const [from, to, value] = [f.load('records'), f.load('results'), k.vec('value')];
-    eachVector(k, f.compute('record', ['*', 'm']), (offset) => {
-      k.x.vmovups(value, memAt(from, offset));
-      k.x.vmovups_store(memAt(to, offset), value);
-    });
-  });
-}
-
-export const attentionMerge = defineKernel({
-  name: 'attention_merge',
-  args: [...ATTENTION_ARGS, ...PART_ARGS],
-  emit: (k) => {
-    const f = prologue(k, PART_ARGS);
-    f.declare('at', 'partEnd');
-    eachPiece(k, f, () => {
-      eachRecord(k, f, 'results', (record) => clearRecord(k, record));
-      eachPart(k, f, () => {
-        findState(k, f, 'records');
-        mergeParts(k, f);
-      });
-      scatterRows(k, f, 'results');
-    });
+    k.leave();
+    k.bind(calls.read);
+    readRows(k, f);
+    k.bind(calls.fold);
+    foldRows(k, f);
   },
 });

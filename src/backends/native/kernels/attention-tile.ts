@@ -40,15 +40,13 @@ export function readRows(k: KernelBuilder, f: Frame): void {
   k.x.ret();
 }
 
-/** A loop over the rows: registers of the source's and the tile's row. Fetches the row that the next tile has. */
+/** A loop over the rows: registers of the source's and the tile's row, and of what is to be fetched. */
 function eachRow(k: KernelBuilder, f: Frame, body: (source: Gpr, target: Gpr, ahead: Gpr) => void): void {
   k.scope(() => {
     const [source, bytes, target, row, count] = ['source', 'sourceBytes', 'tile', 'row', 'n'].map((name) =>
       f.load(name),
     );
-    const ahead = k.gpr('ahead');
-    k.x.mov(ahead, bytes);
-    k.x.shl(ahead, Math.log2(TILE_KEYS));
+    const ahead = f.load('ahead');
     k.x.add(ahead, source);
     k.countdown(
       count,

@@ -43,9 +43,10 @@ const NO_WINDOW = 2 ** 31 - 1;
 
 /**
  * Emits the begin of a kernel. @param more integer arguments beside the common ones.
+ * @param allHeads whether scratch has room for the rows of all key-value heads at once.
  * @returns variables: all arguments, `group` H/K, `row` bytes of a padded head, `record` bytes, places in scratch.
  */
-export function prologue(k: KernelBuilder, more: readonly string[] = []): Frame {
+export function prologue(k: KernelBuilder, more: readonly string[] = [], allHeads = false): Frame {
   k.registers.reserve(rbx, 'frame');
   k.x.mov(rbx, k.scratch);
   const f = new Frame(k, rbx, FRAME_BYTES);
@@ -61,11 +62,11 @@ export function prologue(k: KernelBuilder, more: readonly string[] = []): Frame 
   });
   f.define('counter', k.counter);
   k.free(k.thread, k.threads, k.scratch, k.counter, k.record);
-  derive(k, f);
+  derive(k, f, allHeads);
   return f;
 }
 
-function derive(k: KernelBuilder, f: Frame): void {
+function derive(k: KernelBuilder, f: Frame, allHeads: boolean): void {
   f.declare('group', 'remainder', 'sizeBytes', 'row', 'record');
   f.divide('heads', 'kvHeads', 'group', 'remainder');
   f.set('sizeBytes', 'size', ['*', 4]);
@@ -81,6 +82,7 @@ function derive(k: KernelBuilder, f: Frame): void {
   f.define('tileRow', 4 * TILE_KEYS);
   f.declare(
     'room',
+    'space',
     'positionBytes',
     'tile',
     'turned',
@@ -92,6 +94,7 @@ function derive(k: KernelBuilder, f: Frame): void {
   );
   k.scope(() => {
     f.set('room', 'most', ['+', BLOCK_ROWS]);
+    f.set('space', 'room', ['*', allHeads ? 'kvHeads' : 1]);
     const bytes = f.compute('room', ['*', 4], ['+', 63]);
     k.x.and(bytes, -64);
     f.store('positionBytes', bytes);
@@ -104,9 +107,9 @@ function derive(k: KernelBuilder, f: Frame): void {
   rows('turned', 'tile', 'row', TILE_KEYS);
   rows('positions', 'turned', 'row', TILE_KEYS);
   rows('queries', 'positions', 'positionBytes', 1);
-  rows('records', 'queries', 'row', 'room');
-  rows('results', 'records', 'record', 'room');
-  rows('scores', 'results', 'record', 'room');
+  rows('records', 'queries', 'row', 'space');
+  rows('results', 'records', 'record', 'space');
+  rows('scores', 'results', 'record', 'space');
 }
 
 /** Emits: the next piece's number to variable `piece`. */
@@ -125,38 +128,46 @@ function claim(k: KernelBuilder, f: Frame): void {
  * piece), `m` (rows), `firstToken`, `firstMember` (query position and member of the group of the first row), `past`,
  * `start` (the first position looked at, a multiple of a tile) and `end`, `column` of the head in the caches,
  * `spanQueries`, `spanOut`, `spanKeys`, `spanValues` (rows of token and position 0).
- * @param parts variable by which the pieces are cut once more, by positions; the body finds `part`.
  */
-export function eachPiece(k: KernelBuilder, f: Frame, body: () => void, parts?: string): void {
+export function eachPiece(k: KernelBuilder, f: Frame, body: () => void): void {
+  eachItem(k, f, {
+    count: () => {
+      f.set('chunks', 'spanRows', ['+', 'most'], ['-', 1]);
+      f.divide('chunks', 'most', 'chunks', 'remainder');
+      f.set('items', 'chunks', ['*', 'kvHeads']);
+    },
+    open: () => openPiece(k, f),
+    body,
+  });
+}
+
+/** How spans are cut into items: sets `items` of a span; finds out what item `index` is; handles it. */
+export interface Items {
+  count(): void;
+  open(): void;
+  body(): void;
+}
+
+/** Emits the loop over the items that this thread gets, span by span. */
+export function eachItem(k: KernelBuilder, f: Frame, { count, open, body }: Items): void {
   f.declare('piece', 'before', 'tokens', 'past', 'spanRows', 'chunks', 'items', 'spanToken');
   f.declare('spanQueries', 'spanOut', 'spanKeys', 'spanValues');
-  f.declare(
-    'index',
-    'head',
-    'chunk',
-    'part',
-    'first',
-    'm',
-    'firstToken',
-    'firstMember',
-    'start',
-    'end',
-    'column',
-  );
+  f.declare('index', 'head', 'chunk', 'first', 'm', 'firstToken', 'firstMember', 'start', 'end', 'column');
   const [spans, done] = [k.label(), k.label()];
   claim(k, f);
   f.store('before', 0);
   k.bind(spans);
   k.x.cmp(f.at('spans'), 0);
   k.j('e', done);
-  openSpan(k, f, parts);
+  openSpan(k, f);
+  count();
   const [pieces, end] = [k.here(), k.label()];
   f.set('index', 'piece', ['-', 'before']);
   k.scope(() => {
     k.x.cmp(f.load('index'), f.at('items'));
     k.j('ge', end);
   });
-  openPiece(k, f, parts);
+  open();
   body();
   claim(k, f);
   k.jmp(pieces);
@@ -168,7 +179,7 @@ export function eachPiece(k: KernelBuilder, f: Frame, body: () => void, parts?: 
   k.bind(done);
 }
 
-function openSpan(k: KernelBuilder, f: Frame, parts: string | undefined): void {
+function openSpan(k: KernelBuilder, f: Frame): void {
   k.scope(() => {
     const [span, value] = [f.load('span'), k.gpr('value')];
     const field = (offset: number): typeof value => {
@@ -185,14 +196,10 @@ function openSpan(k: KernelBuilder, f: Frame, parts: string | undefined): void {
     f.set('spanValues', value, ['*', 'valueBytes'], ['+', 'values']);
   });
   f.set('spanRows', 'tokens', ['*', 'group']);
-  f.set('chunks', 'spanRows', ['+', 'most'], ['-', 1]);
-  f.divide('chunks', 'most', 'chunks', 'remainder');
-  f.set('items', 'chunks', ['*', 'kvHeads'], ...(parts ? [['*', parts] as const] : []));
 }
 
 /** The last rows come first: they have the most positions to look at. */
-function openPiece(k: KernelBuilder, f: Frame, parts: string | undefined): void {
-  if (parts) f.divide('index', parts, 'index', 'part');
+function openPiece(k: KernelBuilder, f: Frame): void {
   f.divide('index', 'kvHeads', 'chunk', 'head');
   f.set('first', 'chunks', ['-', 1], ['-', 'chunk'], ['*', 'most']);
   f.set('m', 'spanRows', ['-', 'first']);
@@ -202,6 +209,11 @@ function openPiece(k: KernelBuilder, f: Frame, parts: string | undefined): void 
   f.set('end', 'end', ['+', 'past'], ['+', 1]);
   f.divide('first', 'group', 'firstToken', 'firstMember');
   f.set('column', 'head', ['*', 'size']);
+  openPositions(k, f);
+}
+
+/** Emits: `start`, where the first row's window begins, down to a whole tile. */
+export function openPositions(k: KernelBuilder, f: Frame): void {
   k.scope(() => {
     const none = k.gpr('none');
     k.clear(none);

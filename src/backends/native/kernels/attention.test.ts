@@ -9,8 +9,9 @@ import {
   prepare,
 } from './attention.cases.ts';
 import { attentionEager } from './attention-eager.ts';
-import { attentionFlash, attentionMerge, attentionSplit } from './attention-flash.ts';
-import { attentionScratch, PART_KEYS, recordBytes, TILE_KEYS } from './attention-layout.ts';
+import { attentionFlash } from './attention-flash.ts';
+import { attentionScratch, BLOCK_ROWS, PART_KEYS, recordBytes, TILE_KEYS } from './attention-layout.ts';
+import { attentionMerge, attentionParts } from './attention-parts.ts';
 
 if (testLevels.length === 0) console.log(`skipped: machine code, because ${noLevels}`);
 
@@ -36,14 +37,18 @@ const flash: Attend = (bench, prepared, { threads = 1, most = 96 } = {}) => {
 };
 
 /** Flash attention with the positions cut into parts. */
-const split: Attend = (bench, prepared, { threads = 1, most = 96 } = {}) => {
+const parts: Attend = (bench, prepared, { threads = 1, most = 96 } = {}) => {
   const { problem, tokens } = prepared;
-  const parts = Math.ceil(positionsOf(problem) / PART_KEYS);
-  const rows = tokens * problem.H;
-  const state = bench.alloc(parts * rows * recordBytes(problem.D));
-  const args = { ...argumentsOf(bench, prepared, most), parts, rows, state };
-  const scratch = attentionScratch(most, problem.D, TILE_KEYS);
-  for (const kernel of [attentionSplit, attentionMerge]) bench.run(kernel, args, { threads, scratch });
+  const { H, K, D, spans } = problem;
+  const rows = tokens * H;
+  const count = Math.ceil(positionsOf(problem) / PART_KEYS);
+  const state = bench.alloc(count * rows * recordBytes(D));
+  const longest = (H / K) * Math.max(...spans.map((span) => span.rows));
+  const groups = most < 96 ? K : Math.ceil(K / 2);
+  const args = { ...argumentsOf(bench, prepared, longest), groups, parts: count, rows, state };
+  const scratch = attentionScratch(K * (longest + BLOCK_ROWS), D, TILE_KEYS);
+  bench.run(attentionParts, args, { threads, scratch });
+  bench.run(attentionMerge, args, { threads, scratch });
   return outputOf(bench, prepared, args.out);
 };
 
@@ -55,7 +60,7 @@ const eager: Attend = (bench, prepared, { threads = 1, most = 24 } = {}) => {
   return outputOf(bench, prepared, args.out);
 };
 
-const WAYS = { flash, split, eager };
+const WAYS = { flash, parts, eager };
 
 const one = (rows: number, past: number) => ({ spans: [{ rows, past, start: 0 }] });
 
@@ -106,7 +111,7 @@ describe.each(ways)('$way attention on $name', ({ level, attend, way }) => {
       const whole = attend(bench, prepared);
       expect(equal(attend(bench, prepared, { threads: 3 }), whole)).toBe(true);
       expect(equal(attend(bench, prepared, { most: 7 }), whole)).toBe(true);
-      if (way === 'split') expect(equal(flash(bench, prepared), whole)).toBe(true);
+      if (way === 'parts') expect(equal(flash(bench, prepared), whole)).toBe(true);
     },
   );
 
@@ -120,14 +125,14 @@ describe.each(ways)('$way attention on $name', ({ level, attend, way }) => {
     };
     const whole = rowsOf(600, 0);
     const cols = shape.H * shape.D;
-    const parts = [
+    const pieces = [
       [1, 0],
       [1, 63],
       [1, 599],
       [3, 255],
       [70, 480],
     ];
-    for (const [rows, past] of parts) {
+    for (const [rows, past] of pieces) {
       const part = whole.slice(past * cols, (past + rows) * cols);
       expect(equal(rowsOf(rows, past), part)).toBe(true);
     }
