@@ -87,7 +87,8 @@ export class RegisterPool {
       return body();
     } finally {
       this.#scope = outer;
-      this.free(...own.filter((register) => this.#names.has(keyOf(register))));
+      // One after the other: a register may have been taken twice.
+      for (const register of own) if (this.#names.has(keyOf(register))) this.free(register);
     }
   }
 
