@@ -87,8 +87,9 @@ export class RegisterPool {
       return body();
     } finally {
       this.#scope = outer;
-      // One after the other: a register may have been taken twice.
-      for (const register of own) if (this.#names.has(keyOf(register))) this.free(register);
+      // A register may have been taken, given back and taken again, also under the name of another width.
+      const taken = new Map(own.map((register) => [keyOf(register), register]));
+      this.free(...[...taken.values()].filter((register) => this.#names.has(keyOf(register))));
     }
   }
 
