@@ -4,6 +4,7 @@ import { UNPACKS } from '../unpack/index.ts';
 import { attentionEager } from './attention-eager.ts';
 import { attentionFlash } from './attention-flash.ts';
 import { attentionMerge, attentionParts } from './attention-parts.ts';
+import { batchKernel } from './batch/index.ts';
 import { CACHE_KERNELS } from './cache.ts';
 import { ELEMENTWISE_KERNELS } from './elementwise.ts';
 import { EMBED_KERNELS, embedKernel } from './embed.ts';
@@ -28,4 +29,5 @@ export const KERNELS: readonly KernelSource[] = [
   ...SQUARE_SUM_KERNELS,
   ...FLOAT_PRODUCTS,
   quantizeBytes,
+  ...unpacks.map(batchKernel),
 ];
