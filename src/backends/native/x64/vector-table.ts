@@ -378,6 +378,8 @@ export const VECTOR_TABLE = {
   kunpckdq: 'v - 0F 1 4B rvm 8 LR',
   kunpckwd: 'v - 0F 0 4B rvm 4 LR',
   kunpckbw: 'v 66 0F 0 4B rvm 2 LR',
+  vldmxcsr: 'v - 0F 0 AE/2 m 4 M',
+  vstmxcsr: 'v - 0F 0 AE/3 m 4 M',
   // General registers
   andn: 'v - 0F38 1 F2 rvm 8',
   bextr: 'v - 0F38 1 F7 rmv 8',
