@@ -13,6 +13,7 @@ import { NORM_KERNELS } from './norm.ts';
 import { FLOAT_PRODUCTS } from './product-float.ts';
 import { quantizeBytes } from './quantize-bytes.ts';
 import { ROPE_KERNELS } from './rope.ts';
+import { singleKernel } from './single.ts';
 import { SQUARE_SUM_KERNELS } from './square-sum.ts';
 
 const unpacks = Object.values(UNPACKS).filter((unpack) => unpack !== undefined);
@@ -30,4 +31,5 @@ export const KERNELS: readonly KernelSource[] = [
   ...FLOAT_PRODUCTS,
   quantizeBytes,
   ...unpacks.map(batchKernel),
+  ...unpacks.flatMap((unpack) => [singleKernel(unpack, 1), singleKernel(unpack, 2)]),
 ];

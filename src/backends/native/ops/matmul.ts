@@ -10,6 +10,7 @@ import { type ActivationLayout, activationLayout } from '../activations.ts';
 import { BATCH_ARGS, scratchOf } from '../kernels/batch/index.ts';
 import { FLOAT_ARGS, FLOAT_SCRATCH } from '../kernels/product-float.ts';
 import { QUANTIZE_ARGS } from '../kernels/quantize-bytes.ts';
+import { SINGLE_ARGS } from '../kernels/single.ts';
 import type { Level } from '../level.ts';
 import { UNPACKS, type Unpack } from '../unpack/index.ts';
 import { argsOf } from './args.ts';
@@ -69,7 +70,11 @@ function integerProduct(product: Product, unpack: Unpack, { level, planes, conte
   const { tokens, cols } = product;
   const layout = activationLayout(tokens, cols, unpack.block, planes);
   const at = context.temporary(layout.bytes);
-  return [quantize(product, layout, at), batchProduct(product, unpack, { layout, at, level })];
+  const multiply =
+    tokens === 1 && !context.uniform
+      ? singleProduct(product, unpack, layout, at)
+      : batchProduct(product, unpack, { layout, at, level });
+  return [quantize(product, layout, at), multiply];
 }
 
 /** Places of the parts of activations at address `at`. */
@@ -91,6 +96,18 @@ function partsOf(
 function quantize({ tokens, cols, x }: Product, layout: ActivationLayout, at: number): Command {
   const from = { x: x.address, xStride: x.stride, rows: tokens, cols, group: layout.group };
   return { kernel: 'quantize_bytes', args: argsOf(QUANTIZE_ARGS, { ...from, ...partsOf(layout, at) }) };
+}
+
+function singleProduct(
+  { rows, cols, weights, y }: Product,
+  { format }: Unpack,
+  { codes, codeStride, sums, sumStride, scales, scaleStride, planes }: ActivationLayout,
+  at: number,
+): Command {
+  const first = { codes: at + codes, sums: at + sums, scales: at + scales };
+  const next = { codePlane: codeStride, sumPlane: sumStride, scalePlane: scaleStride }; // a plane of one token
+  const args = argsOf(SINGLE_ARGS, { weights, rows, cols, y: y.address, ...first, ...next });
+  return { kernel: `single_${format.toLowerCase()}_${planes}`, args };
 }
 
 interface Activations {
