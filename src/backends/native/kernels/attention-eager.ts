@@ -14,6 +14,7 @@ import {
   scoreBlock,
   sumBlock,
 } from './attention-blocks.ts';
+import { acrossLanes, eachVector } from './attention-lanes.ts';
 import { TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord, indices, maskVector, splatInt } from './attention-softmax.ts';
@@ -21,7 +22,6 @@ import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachPiece, prologue } from './attention-work.ts';
 import { exp } from './exp.ts';
 import type { Frame } from './frame.ts';
-import { acrossLanes, eachVector } from './lanes.ts';
 
 /** Emits: the softmax of a row of `used` bytes of scores, of which `low .. high` are seen, and the sum of its weights. */
 function softmaxRow(k: KernelBuilder, scores: Gpr, used: Gpr, low: Gpr, high: Gpr, totals: Gpr): void {

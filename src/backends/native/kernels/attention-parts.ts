@@ -17,13 +17,13 @@ import {
   sumBlock,
 } from './attention-blocks.ts';
 import { eachPart, endPart, foldRows, mergeParts } from './attention-flash.ts';
+import { eachVector } from './attention-lanes.ts';
 import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord } from './attention-softmax.ts';
 import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachItem, eachPiece, openPositions, prologue } from './attention-work.ts';
 import type { Frame } from './frame.ts';
-import { eachVector } from './lanes.ts';
 
 /**
  * Key-value heads are cut into `groups`, positions into `parts` (of the longest span). `state` has room for `parts`

@@ -1,8 +1,8 @@
 /** The way of a piece's rows into scratch and out of it again. */
 import type { KernelBuilder } from '../kernel.ts';
 import { type Gpr, mem, memAt, type Vec, xmm } from '../x64/index.ts';
+import { acrossLanes, eachColumn, eachVector, f32At } from './attention-lanes.ts';
 import type { Frame } from './frame.ts';
-import { acrossLanes, eachColumn, eachVector, f32At } from './lanes.ts';
 
 /**
  * Emits a loop over the piece's rows as they lie in queries or output. The body gets the address of the row's head and

@@ -6,9 +6,9 @@
  */
 import type { KernelBuilder } from '../kernel.ts';
 import { type Gpr, type Memory, masked, mem, memAt, plus, type Vec, xmm } from '../x64/index.ts';
+import { acrossLanes, eachVector } from './attention-lanes.ts';
 import { TILE_KEYS } from './attention-layout.ts';
 import { exp } from './exp.ts';
-import { acrossLanes, eachVector } from './lanes.ts';
 
 /** Below every score that is a number: what is subtracted from scores of a row that has seen none. */
 const LOWEST = -3.4028234663852886e38;

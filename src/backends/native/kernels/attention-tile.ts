@@ -2,9 +2,9 @@
 import { CACHE_F16, CACHE_F32, Q8_BLOCK, Q8_BYTES } from '../../wasm/kernels/cache-types.as.ts';
 import type { KernelBuilder } from '../kernel.ts';
 import { type Gpr, low32, mem, memAt, type Vec, xmm } from '../x64/index.ts';
+import { eachColumn, f32At } from './attention-lanes.ts';
 import { TILE_KEYS } from './attention-layout.ts';
 import type { Frame } from './frame.ts';
-import { eachColumn, f32At } from './lanes.ts';
 
 /** Columns that never lie in two blocks of q8_0, where heads begin and end at multiples of it. */
 const GROUP = 16;
