@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CACHE_TYPES, cacheRowBytes, type Span } from '../../../graph/index.ts';
 import { storeCacheRow } from '../../reference/memory.ts';
 import { dimsOf } from '../../run-graph.cases.ts';
-import { spanTable } from '../../wasm/spans.ts';
+import { spanTable } from '../../tape/spans.ts';
 import { KernelBench, noLevels, testLevels } from '../testing.cases.ts';
 import { CACHE_KERNELS } from './cache.ts';
 import { normals, putMatrix } from './matrices.cases.ts';
