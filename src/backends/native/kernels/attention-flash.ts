@@ -23,7 +23,6 @@ import {
   scoreBlock,
   sumBlock,
 } from './attention-blocks.ts';
-import { eachVector } from './attention-lanes.ts';
 import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord, foldTile, maskTile, mergeRecord } from './attention-softmax.ts';
