@@ -78,26 +78,22 @@ function wideBlock(b: Batch, kept: Kept, { row, stage, head, d }: Places): void 
   for (let line = 0; line < unpack.blockBytes; line += 64) {
     k.x.prefetcht0(mem(row, AHEAD * unpack.blockBytes + line));
   }
-  const header = unpack.header(k, row, kept);
-  k.x.vmovss_store(mem(d), header.d);
-  k.free(header.d);
-  if (header.dmin) {
-    k.x.vmovss_store(mem(d, scratch.dmin - scratch.d), header.dmin);
-    k.free(header.dmin);
-  }
-  [header.scales, header.mins].forEach((words, half) => {
-    if (!words) return;
-    k.x.vmovdqu_store(mem(head, half * HALF), words);
-    k.free(words);
+  k.scope(() => {
+    const header = unpack.header(k, row, kept);
+    k.x.vmovss_store(mem(d), header.d);
+    if (header.dmin) k.x.vmovss_store(mem(d, scratch.dmin - scratch.d), header.dmin);
+    if (header.scales) k.x.vmovdqu_store(mem(head), header.scales);
+    if (header.mins) k.x.vmovdqu_store(mem(head, HALF), header.mins);
+  });
+  k.scope(() => {
+    const shared = unpack.share?.(k, row, kept);
+    const codes = k.vec('codes');
+    for (let i = 0; i < CHUNK / k.level.bytes; i++) {
+      unpack.codes(k, row, i, codes, kept, shared);
+      k.x.vmovdqu_store(mem(stage, i * k.level.bytes), codes);
+    }
   });
   k.x.add(d, 4);
-  const shared = unpack.share?.(k, row, kept);
-  const codes = k.vec('codes');
-  for (let i = 0; i < CHUNK / k.level.bytes; i++) {
-    unpack.codes(k, row, i, codes, kept, shared);
-    k.x.vmovdqu_store(mem(stage, i * k.level.bytes), codes);
-  }
-  k.free(codes, ...Object.values(shared ?? {}));
 }
 
 /** Up to eight blocks of 32; columns past the last block keep what the stage holds and meet no activations. */
@@ -113,15 +109,17 @@ function narrowBlocks(b: Batch, kept: Kept, { row, stage, head, d: count }: Plac
       count,
       () => {
         k.x.prefetcht0(mem(block, 8 * AHEAD * unpack.blockBytes));
-        const header = unpack.header(k, block, kept);
-        k.x.vmovss_store(mem(step), header.d);
-        if (header.dmin) k.x.vmovss_store(mem(step, HALF), header.dmin);
-        k.free(header.d, ...(header.dmin ? [header.dmin] : []));
-        const codes = k.registers.ymm('codes');
-        const shared = unpack.share?.(k, block, kept);
-        unpack.codes(k, block, 0, codes, kept, shared);
-        k.x.vmovdqu_store(mem(to), codes);
-        k.free(codes, ...Object.values(shared ?? {}));
+        k.scope(() => {
+          const header = unpack.header(k, block, kept);
+          k.x.vmovss_store(mem(step), header.d);
+          if (header.dmin) k.x.vmovss_store(mem(step, HALF), header.dmin);
+        });
+        k.scope(() => {
+          const shared = unpack.share?.(k, block, kept);
+          const codes = k.registers.ymm('codes');
+          unpack.codes(k, block, 0, codes, kept, shared);
+          k.x.vmovdqu_store(mem(to), codes);
+        });
         k.x.add(block, unpack.blockBytes);
         k.x.add(to, 32);
         k.x.add(step, 4);

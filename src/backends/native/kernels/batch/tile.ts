@@ -153,7 +153,8 @@ function foldSums(b: Batch, tokens: number, rows: TokenRows): void {
     for (let t = 0; t < tokens; t++) {
       k.x.vmovdqu(pairs, rows.at(t, 0));
       k.x.vpmaddwd(pairs, pairs, k.i16(1));
-      k.x.vextracti128(half, pairs, 1);
+      if (k.level.avx512) k.x.vextracti32x4(half, pairs, 1);
+      else k.x.vextracti128(half, pairs, 1);
       k.x.vpackssdw(half, xmm(pairs), half);
       k.x.vmovdqu_store(b.at('folded', t * FOLDED), half);
     }
