@@ -157,8 +157,8 @@ export function embedKernel<K extends Kept>(unpack: Unpack<K>): KernelSource {
     args: ARGS,
     emit: (k) => {
       spare(k);
-      const kept = unpack.setup(k);
       k.x.lea(rsp, mem(rsp, -FRAME));
+      const kept = unpack.setup(k); // may keep an address below rsp
       eachToken(k, (block, out) => {
         const left = k.int('cols');
         k.while(left, 'g', 0, () => {
