@@ -336,6 +336,7 @@ export const VECTOR_TABLE = {
   vptestmw: 'e 66 0F38 1 26 rvm m',
   vptestmd: 'e 66 0F38 0 27 rvm f4',
   vptestnmd: 'e F3 0F38 0 27 rvm f4',
+  vpshufbitqmb: 'e 66 0F38 0 8F rvm m',
   vpmovm2b: 'e F3 0F38 0 28 rm m',
   vpmovm2d: 'e F3 0F38 0 38 rm m',
   vpmovb2m: 'e F3 0F38 0 29 rm m',
