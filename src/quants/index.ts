@@ -1,6 +1,7 @@
 /**
  * Quants: the tensor formats of GGUF, one file each in formats/, and the codec over them. The only door.
  */
+export * from './codebooks.ts';
 export * from './codec.ts';
 export * from './error-job.ts';
 export {

@@ -6,6 +6,8 @@
  *
  * with d and dmin f32, scales and mins i16, codes u8. Where a format has no scales or mins inside a block they are 1 and 0
  * and the member says so. A code times its scale is at most 4096 in magnitude once the offset is taken off.
+ *
+ * A member reads no byte outside the block: the last block of a mapped file may end where its last page does.
  */
 import type { KernelBuilder } from '../kernel.ts';
 import type { Gpr, Register, Vec } from '../x64/index.ts';

@@ -87,7 +87,9 @@ export class RegisterPool {
       return body();
     } finally {
       this.#scope = outer;
-      this.free(...own.filter((register) => this.#names.has(keyOf(register))));
+      // One that was given back and taken again stands there twice.
+      const held = new Map(own.map((register) => [keyOf(register), register]));
+      this.free(...[...held].filter(([key]) => this.#names.has(key)).map(([, register]) => register));
     }
   }
 
