@@ -40,6 +40,28 @@ function queryCode(): Uint8Array {
   return a.finish();
 }
 
+/** arch_prctl(ARCH_REQ_XCOMP_PERM, 18): lets this process use the data of tiles. Linux 5.16 and later. */
+function tilePermissionCode(): Uint8Array {
+  const a = new Assembler();
+  const { x } = a;
+  x.mov(rax, 158);
+  x.mov(rdi, 0x1023);
+  x.mov(rsi, 18);
+  x.syscall();
+  x.ret();
+  return a.finish();
+}
+
+/** Whether tiles may be used from here on, by all threads of the process. */
+function permitTiles(system: NativeSystem): boolean {
+  const code = system.mapCode(tilePermissionCode());
+  try {
+    return system.function(code.address).call() === 0;
+  } finally {
+    code.unmap();
+  }
+}
+
 export type CpuQuery = (leaf: number, subleaf?: number) => CpuId;
 
 /** Hands `use` a way to ask the CPU. */
@@ -83,7 +105,8 @@ export function cpuFeatures(system: NativeSystem): Features {
       avx512,
       avx512Vbmi: avx512 && bits(seven.ecx, 1, 8, 12),
       avx512Bf16: avx512 && bits(sevenOne.eax, 5),
-      amx: avx512 && bits(saved, ...SAVES.tiles) && bits(seven.edx, 22, 24, 25),
+      // Without the system's word the first tile instruction would end the process.
+      amx: avx512 && bits(saved, ...SAVES.tiles) && bits(seven.edx, 22, 24, 25) && permitTiles(system),
     };
   });
 }
