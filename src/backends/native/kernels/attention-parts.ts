@@ -7,21 +7,23 @@
 import { defineKernel, type KernelBuilder } from '../kernel.ts';
 import { mem, memAt } from '../x64/index.ts';
 import {
+  type Calls,
   declareBlocks,
   eachBlock,
   eachRecord,
   eachTile,
+  newCalls,
   readKeys,
   readValues,
   scoreBlock,
   sumBlock,
+  tileCalls,
 } from './attention-blocks.ts';
 import { eachPart, endPart, foldRows, mergeParts } from './attention-flash.ts';
 import { eachVector } from './attention-lanes.ts';
 import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord } from './attention-softmax.ts';
-import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachItem, eachPiece, openPositions, prologue } from './attention-work.ts';
 import type { Frame } from './frame.ts';
 
@@ -142,12 +144,7 @@ function fetch(k: KernelBuilder, f: Frame, cache: 'key' | 'value', base: string)
 }
 
 /** Emits: the records of the item's heads, of the part from `at` to `partEnd`. */
-function attendPart(
-  k: KernelBuilder,
-  f: Frame,
-  read: Parameters<typeof readKeys>[2],
-  fold: typeof read,
-): void {
+function attendPart(k: KernelBuilder, f: Frame, calls: Calls): void {
   f.set('fetchAt', 'at');
   eachHead(k, f, () => {
     fetch(k, f, 'key', 'spanKeys');
@@ -158,20 +155,16 @@ function attendPart(
     f.set('fetchAt', 'at');
     eachHead(k, f, () => {
       fetch(k, f, 'value', 'spanValues');
-      f.set('ahead', 'keyBytes');
-      f.divide('ahead', 'kvHeads', 'ahead', 'remainder');
-      readKeys(k, f, read, true);
+      readKeys(k, f, calls);
       eachBlock(k, f, (rows) => {
         scoreBlock(k, f, rows);
-        k.call(fold);
+        k.call(calls.fold);
       });
     });
     f.set('fetchAt', 'at', ['+', TILE_KEYS]);
     eachHead(k, f, () => {
       fetch(k, f, 'key', 'spanKeys');
-      f.set('ahead', 'valueBytes');
-      f.divide('ahead', 'kvHeads', 'ahead', 'remainder');
-      readValues(k, f, read, true);
+      readValues(k, f, calls);
       eachBlock(k, f, (rows) => sumBlock(k, f, rows));
     });
   });
@@ -193,7 +186,7 @@ export const attentionParts = defineKernel({
   name: 'attention_parts',
   args: [...ATTENTION_ARGS, ...PART_ARGS],
   emit: (k) => {
-    const [read, fold] = [k.label(), k.label()];
+    const calls = newCalls(k);
     const f = prologue(k, PART_ARGS, true);
     declareBlocks(k, f);
     declareFetch(f);
@@ -201,6 +194,11 @@ export const attentionParts = defineKernel({
     f.set('allQueries', 'queries');
     f.set('allRecords', 'records');
     f.store('scoreStep', 4 * TILE_KEYS);
+    // Fetched are the columns of the next head.
+    for (const cache of ['key', 'value']) {
+      f.set(`${cache}Ahead`, `${cache}Bytes`);
+      f.divide(`${cache}Ahead`, 'kvHeads', `${cache}Ahead`, 'remainder');
+    }
     eachItem(k, f, {
       count: () => f.set('items', 'groups', ['*', 'parts']),
       open: () => {
@@ -211,16 +209,15 @@ export const attentionParts = defineKernel({
       body: () => {
         openPart(k, f, () => {
           f.set('partBegin', 'at');
-          attendPart(k, f, read, fold);
+          attendPart(k, f, calls);
           f.set('at', 'partBegin');
           eachHead(k, f, () => copyRecords(k, f));
         });
       },
     });
     k.leave();
-    k.bind(read);
-    readRows(k, f);
-    k.bind(fold);
+    tileCalls(k, f, calls);
+    k.bind(calls.fold);
     foldRows(k, f);
   },
 });
