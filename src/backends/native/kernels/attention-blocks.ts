@@ -200,11 +200,19 @@ export function scoreBlock(k: KernelBuilder, f: Frame, rows: ProductRows): void 
   product(k, rows, { ...queries, ...keys, ...scores, ...sizes }, { add: false });
 }
 
-/** Emits: sums of the records += weights times values. */
-export function sumBlock(k: KernelBuilder, f: Frame, rows: ProductRows): void {
+/** Emits: sums of the records += weights times values. @param direct whether these are f16 in the cache, at `source`. */
+export function sumBlock(k: KernelBuilder, f: Frame, rows: ProductRows, direct = false): void {
   const weights = { a: f.at('blockScores'), aStride: f.at('scoreRow') };
-  const values = { b: f.at('tile'), bStride: f.at('row') };
+  const values = direct
+    ? { b: f.at('source'), bStride: f.at('valueBytes') }
+    : { b: f.at('tile'), bStride: f.at('row') };
   const sums = { c: f.at('blockRecords'), cStride: f.at('record') };
   const sizes = { depth: f.at('count'), vectors: f.at('rowVectors') };
-  product(k, rows, { ...weights, ...values, ...sums, ...sizes }, { add: true });
+  product(k, rows, { ...weights, ...values, ...sums, ...sizes }, { add: true, type: direct ? 'f16' : 'f32' });
+}
+
+/** Emits: where the values of the tile are, for a product without `tile`. */
+export function findValues(f: Frame): void {
+  findTile(f, 'value', 'spanValues');
+  f.shift('source', 'column', 2);
 }

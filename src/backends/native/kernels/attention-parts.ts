@@ -4,6 +4,7 @@
  * neighbours, and reads whole rows one after the other. First every part by itself (`attention_parts`), then the parts
  * put together (`attention_merge`). The bits are those of flash attention.
  */
+import { CACHE_F16 } from '../../wasm/kernels/cache-types.as.ts';
 import { defineKernel, type KernelBuilder } from '../kernel.ts';
 import { mem, memAt } from '../x64/index.ts';
 import {
@@ -12,6 +13,7 @@ import {
   eachBlock,
   eachRecord,
   eachTile,
+  findValues,
   newCalls,
   readKeys,
   readValues,
@@ -21,7 +23,7 @@ import {
 } from './attention-blocks.ts';
 import { eachPart, endPart, foldRows, mergeParts } from './attention-flash.ts';
 import { eachVector } from './attention-lanes.ts';
-import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
+import { BLOCK_ROWS, PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord } from './attention-softmax.ts';
 import { ATTENTION_ARGS, eachItem, eachPiece, openPositions, prologue } from './attention-work.ts';
@@ -143,6 +145,35 @@ function fetch(k: KernelBuilder, f: Frame, cache: 'key' | 'value', base: string)
   });
 }
 
+/** Emits: the tile's values added to the records of head `head`. */
+function sumValues(k: KernelBuilder, f: Frame, calls: Calls): void {
+  const [tile, done] = [k.label(), k.label()];
+  k.x.cmp(f.at('direct'), 0);
+  k.j('e', tile);
+  k.x.cmp(f.at('m'), BLOCK_ROWS);
+  k.j('g', tile);
+  // One block of rows: nothing is gained by converting the values first.
+  findValues(f);
+  eachBlock(k, f, (rows) => sumBlock(k, f, rows, true));
+  k.jmp(done);
+  k.bind(tile);
+  readValues(k, f, calls);
+  eachBlock(k, f, (rows) => sumBlock(k, f, rows));
+  k.bind(done);
+}
+
+/** Emits: `direct` is 1 where values are f16 in whole vectors. */
+function declareDirect(k: KernelBuilder, f: Frame): void {
+  f.define('direct', 0);
+  k.scope(() => {
+    k.x.cmp(f.at('valueType'), CACHE_F16);
+    k.when('e', () => {
+      k.x.test(f.load('size'), k.lanes - 1);
+      k.when('e', () => f.store('direct', 1));
+    });
+  });
+}
+
 /** Emits: the records of the item's heads, of the part from `at` to `partEnd`. */
 function attendPart(k: KernelBuilder, f: Frame, calls: Calls): void {
   f.set('fetchAt', 'at');
@@ -164,8 +195,7 @@ function attendPart(k: KernelBuilder, f: Frame, calls: Calls): void {
     f.set('fetchAt', 'at', ['+', TILE_KEYS]);
     eachHead(k, f, () => {
       fetch(k, f, 'key', 'spanKeys');
-      readValues(k, f, calls);
-      eachBlock(k, f, (rows) => sumBlock(k, f, rows));
+      sumValues(k, f, calls);
     });
   });
 }
@@ -190,6 +220,7 @@ export const attentionParts = defineKernel({
     const f = prologue(k, PART_ARGS, true);
     declareBlocks(k, f);
     declareFetch(f);
+    declareDirect(k, f);
     f.declare('partEnd', 'part', 'partBegin', 'firstHead', 'lastHead', 'allQueries', 'allRecords');
     f.set('allQueries', 'queries');
     f.set('allRecords', 'records');

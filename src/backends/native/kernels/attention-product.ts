@@ -86,16 +86,19 @@ function step(
   const vector = (i: number): Memory => mem(b, i * vectorBytes(k, type));
   k.scope(() => {
     const factor = k.vec('factor');
-    if (sums.length === 1 && type === 'f32') {
+    const load = type === 'f16' ? 'vcvtph2ps' : 'vmovups';
+    if (sums.length === 1) {
       k.x.vbroadcastss(factor, a(0));
+      const column = k.vec('column');
       sums[0].forEach((sum, i) => {
-        k.x.vfmadd231ps(sum, factor, vector(i));
+        if (type === 'f16') k.x.vcvtph2ps(column, vector(i));
+        k.x.vfmadd231ps(sum, factor, type === 'f16' ? column : vector(i));
       });
       return;
     }
     const columns = sums[0].map((_, i) => k.vec(`b${i}`));
     columns.forEach((column, i) => {
-      k.x[type === 'f16' ? 'vcvtph2ps' : 'vmovups'](column, vector(i));
+      k.x[load](column, vector(i));
     });
     sums.forEach((row, r) => {
       k.x.vbroadcastss(factor, a(r));
