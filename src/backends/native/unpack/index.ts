@@ -27,7 +27,6 @@ export type { Header, Kept, Unpack } from './unpack.ts';
 
 /** By the names of `FORMATS`. */
 export const UNPACKS: Readonly<Record<string, Unpack | undefined>> = {
-  Q4_K,
   IQ1_M,
   IQ1_S,
   IQ2_S,

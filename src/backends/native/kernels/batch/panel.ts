@@ -94,7 +94,7 @@ function wideBlock(b: Batch, kept: Kept, { row, stage, head, d }: Places): void 
     if (header.mins) k.x.vmovdqu_store(mem(head, HALF), header.mins);
   });
   k.scope(() => {
-    const shared = unpack.share?.(k, row, kept);
+    const shared = unpack.share?.(k, row, kept) ?? {};
     const codes = k.vec('codes');
     for (let i = 0; i < CHUNK / k.level.bytes; i++) {
       unpack.codes(k, row, i, codes, kept, shared);
@@ -123,7 +123,7 @@ function narrowBlocks(b: Batch, kept: Kept, { row, stage, head, d: count }: Plac
           if (header.dmin) k.x.vmovss_store(mem(step, HALF), header.dmin);
         });
         k.scope(() => {
-          const shared = unpack.share?.(k, block, kept);
+          const shared = unpack.share?.(k, block, kept) ?? {};
           const codes = k.registers.ymm('codes');
           unpack.codes(k, block, 0, codes, kept, shared);
           k.x.vmovdqu_store(mem(to), codes);
