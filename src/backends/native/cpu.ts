@@ -81,7 +81,7 @@ export function cpuFeatures(system: NativeSystem): Features {
       avx2,
       avxVnni: avx2 && bits(sevenOne.eax, 4),
       avx512,
-      avx512Vbmi: avx512 && bits(seven.ecx, 1),
+      avx512Vbmi: avx512 && bits(seven.ecx, 1, 8),
       avx512Bf16: avx512 && bits(sevenOne.eax, 5),
       amx: avx512 && bits(saved, ...SAVES.tiles) && bits(seven.edx, 22, 24, 25),
     };

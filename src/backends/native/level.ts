@@ -8,6 +8,7 @@ export interface Features {
   readonly avxVnni: boolean;
   /** F, BW, VL, DQ, CD, VNNI: Cascade Lake, Zen 4 and later. */
   readonly avx512: boolean;
+  /** VBMI and GFNI on top: Ice Lake, Zen 4 and later. */
   readonly avx512Vbmi: boolean;
   readonly avx512Bf16: boolean;
   /** AMX-TILE, AMX-INT8, AMX-BF16, and the system's permission to use them. */
@@ -24,21 +25,24 @@ export interface Level {
   readonly evexVnni: boolean;
   /** 32 registers, masks, 512 bits. */
   readonly avx512: boolean;
+  /** Permutations of bytes across a vector (VBMI) and affine maps of their bits (GFNI), besides avx512. */
+  readonly vbmi: boolean;
   /** Tiles: of the hardware, or the same steps made with AVX-512, slow, for tests on other machines. */
   readonly amx: 'hardware' | 'emulated' | undefined;
 }
 
 const wide = { bytes: 64, vnni: true, evexVnni: true, avx512: true } as const;
-const narrow = { bytes: 32, avx512: false, amx: undefined } as const;
+const narrow = { bytes: 32, avx512: false, vbmi: false, amx: undefined } as const;
 
 /** Best first. `evex256` and `amx-emulated` exist for tests: the kernels of other machines on this one. */
 export const LEVELS = {
-  amx: { name: 'amx', ...wide, amx: 'hardware' },
-  avx512: { name: 'avx512', ...wide, amx: undefined },
+  amx: { name: 'amx', ...wide, vbmi: true, amx: 'hardware' },
+  avx512vbmi: { name: 'avx512vbmi', ...wide, vbmi: true, amx: undefined },
+  avx512: { name: 'avx512', ...wide, vbmi: false, amx: undefined },
   avxvnni: { name: 'avxvnni', ...narrow, vnni: true, evexVnni: false },
   avx2: { name: 'avx2', ...narrow, vnni: false, evexVnni: false },
   evex256: { name: 'evex256', ...narrow, vnni: true, evexVnni: true },
-  'amx-emulated': { name: 'amx-emulated', ...wide, amx: 'emulated' },
+  'amx-emulated': { name: 'amx-emulated', ...wide, vbmi: false, amx: 'emulated' },
 } as const satisfies Record<string, Omit<Level, 'name'> & { name: string }>;
 
 export type LevelName = keyof typeof LEVELS;
@@ -47,12 +51,13 @@ export const LEVEL_NAMES = Object.keys(LEVELS) as LevelName[];
 
 /** Whether a machine runs the level. */
 const RUNS = {
-  amx: ({ amx, avx512 }) => amx && avx512,
+  amx: ({ amx, avx512Vbmi, avx512Bf16 }) => amx && avx512Vbmi && avx512Bf16,
+  avx512vbmi: ({ avx512Vbmi }) => avx512Vbmi,
   avx512: ({ avx512 }) => avx512,
   avxvnni: ({ avx2, avxVnni }) => avx2 && avxVnni,
   avx2: ({ avx2 }) => avx2,
   evex256: ({ avx512 }) => avx512,
-  'amx-emulated': ({ avx512 }) => avx512,
+  'amx-emulated': ({ avx512, avx512Bf16 }) => avx512 && avx512Bf16,
 } as const satisfies Record<LevelName, (features: Features) => boolean>;
 
 /** Levels that this machine runs, best first. */

@@ -1,4 +1,11 @@
 /** The registry of unpackers: how machine code takes apart the blocks of each format. A format without one is widened. */
+import { IQ1_M } from './iq1_m.ts';
+import { IQ1_S } from './iq1_s.ts';
+import { IQ2_S } from './iq2_s.ts';
+import { IQ2_XS } from './iq2_xs.ts';
+import { IQ2_XXS } from './iq2_xxs.ts';
+import { IQ3_S } from './iq3_s.ts';
+import { IQ3_XXS } from './iq3_xxs.ts';
 import { IQ4_NL } from './iq4_nl.ts';
 import { IQ4_XS } from './iq4_xs.ts';
 import { MXFP4 } from './mxfp4.ts';
@@ -29,6 +36,13 @@ export const UNPACKS: Readonly<Record<string, Unpack | undefined>> = {
   Q4_K,
   Q5_K,
   Q6_K,
+  IQ1_S,
+  IQ1_M,
+  IQ2_XXS,
+  IQ2_XS,
+  IQ2_S,
+  IQ3_XXS,
+  IQ3_S,
   IQ4_NL,
   IQ4_XS,
   TQ2_0,
