@@ -2,6 +2,7 @@
  * What runs graphs. A backend owns its memory: pointers, the 4 GiB of WebAssembly and GPU buffers never leave it.
  * Every backend computes the same function as `reference`; how close is said in its own file.
  */
+import type { FilePlace } from '../core/index.ts';
 import type { Dims, Graph, Weight } from '../graph/index.ts';
 import type { TensorFormat } from '../quants/index.ts';
 
@@ -34,10 +35,16 @@ export interface Step {
 }
 
 /** Reads part of the data of a tensor: `length` bytes from `offset`. */
-export type ReadBytes = (offset: number, length: number) => Promise<Uint8Array>;
+export interface ReadBytes {
+  (offset: number, length: number): Promise<Uint8Array>;
+  /** Where the same bytes can be had in place; absent where they come from elsewhere or would have to be turned. */
+  readonly place?: FilePlace | undefined;
+}
 
 export interface Backend {
   readonly name: string;
+  /** Of its machine code, where it has several. */
+  readonly level?: string;
   readonly threads: number;
   /** Bytes that all buffers together may take; Infinity where only the machine's memory limits it. */
   readonly capacity: number;

@@ -5,6 +5,22 @@
  */
 import { inputError } from './errors.ts';
 
+/** A plain file of this machine as it was when it was opened: enough to open it again and to see that it is the same. */
+export interface LocalFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly ino: number;
+}
+
+/** A place in a plain file. */
+export interface FilePlace {
+  readonly file: LocalFile;
+  /** Bytes from the file's begin. */
+  readonly offset: number;
+}
+
 /** Random-access bytes. Offsets and sizes are bytes, exact up to 2^53. */
 export interface ByteSource {
   /** How the source is called in messages: a path or a URL. */
@@ -12,6 +28,8 @@ export interface ByteSource {
   readonly size: number;
   /** Exactly `length` bytes from `offset`; an input error if the source ends before. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** The file with these bytes, where they are one of this machine's. */
+  readonly file?: LocalFile;
   close?(): Promise<void>;
 }
 

@@ -152,7 +152,8 @@ export class Engine {
     const { file } = this.model;
     const tensor = file.find(weight.name);
     if (!tensor) throw inputError(file.name, `tensor ${weight.name} is missing`);
-    const buffer = await this.backend.upload(weight, (offset, length) => file.read(tensor, offset, length));
+    const read = (offset: number, length: number) => file.read(tensor, offset, length);
+    const buffer = await this.backend.upload(weight, Object.assign(read, { place: file.place?.(tensor) }));
     this.#weights.set(weight.name, { buffer, users: 1 });
     return buffer;
   }

@@ -5,7 +5,8 @@
 import { expect, test } from 'vitest';
 import { openTinyModel } from '../../test/tiny-models.ts';
 import { type Backend, readF32, referenceBackend, wasmBackend } from '../backends/index.ts';
-import type { GgufFile } from '../gguf/index.ts';
+import type { FilePlace, LocalFile } from '../core/index.ts';
+import type { GgufFile, GgufTensor } from '../gguf/index.ts';
 import { Engine } from './engine.ts';
 import { Session } from './session.ts';
 import { type SquareSums, type WalkRequest, walk } from './walk.ts';
@@ -120,4 +121,26 @@ test('a NaN weight is reported with the layer that it spoils', async () => {
   await expect(record(first, referenceBackend(), {})).rejects.toThrow(
     'phi3.gguf: the output of blk.0 for token 0 is NaN: it must be finite',
   );
+});
+
+test('a backend is told where the weights of a plain file lie, and nothing where there is no file', async () => {
+  const inMemory = await openTinyModel('llama-gqa-tied');
+  const local: LocalFile = { path: '/model.gguf', size: inMemory.size, mtimeMs: 1, ino: 2 };
+  const onDisk = { ...inMemory, place: ({ offset }: GgufTensor) => ({ file: local, offset }) };
+  for (const file of [inMemory, onDisk]) {
+    const backend = referenceBackend();
+    const places = new Map<string, FilePlace | undefined>();
+    const upload = backend.upload.bind(backend);
+    backend.upload = (weight, read) => {
+      places.set(weight.name, read.place);
+      return upload(weight, read);
+    };
+    const engine = await Engine.open(file, { backend, contextSize: 8 });
+    await engine.acquire(engine.graphs.layers[0]);
+    const wanted =
+      file === onDisk ? { file: local, offset: file.find('blk.0.attn_q.weight')?.offset } : undefined;
+    expect(places.get('blk.0.attn_q.weight')).toEqual(wanted);
+    expect(places.size).toBeGreaterThan(5);
+    engine.close();
+  }
 });

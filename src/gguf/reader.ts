@@ -2,7 +2,7 @@
  * Opens a GGUF from any byte source, in one piece or in shards. Only the header is read, in pieces; tensor data
  * is read when asked for. Whatever opens here is safe to use: every declared size was checked against the file.
  */
-import { BitmillError, type ByteSource, inputError } from '../core/index.ts';
+import { BitmillError, type ByteSource, type FilePlace, inputError } from '../core/index.ts';
 import { HeaderCursor } from './cursor.ts';
 import { DEFAULT_LIMITS, type GgufLimits } from './limits.ts';
 import { checkShards, withoutSplitKeys } from './splits.ts';
@@ -105,6 +105,11 @@ async function readData(
   return bytes;
 }
 
+/** Of tensor data as it is, little-endian. */
+function placeOf({ source, littleEndian }: Shard, { offset }: GgufTensor): FilePlace | undefined {
+  return source.file && littleEndian ? { file: source.file, offset } : undefined;
+}
+
 /**
  * Opens a GGUF. Several sources are its shards in order. `close` closes the sources.
  * The metadata of a sharded file is that of the first shard, without the `split.` keys.
@@ -135,6 +140,7 @@ export async function readGguf(
     find: (name) => byName.get(name),
     read: (tensor, offset = 0, length = tensor.bytes - offset) =>
       readData(shards[tensor.shard], tensor, offset, length),
+    place: (tensor) => placeOf(shards[tensor.shard], tensor),
     close: async () => {
       for (const one of sources) await one.close?.();
     },

@@ -2,6 +2,7 @@
  * GGUF as data: metadata with exact types, tensors with shapes and places. A reader turns bytes into this,
  * `layoutGguf` turns this into the bytes of a header and the offsets of the tensor data.
  */
+import type { FilePlace } from '../core/index.ts';
 import type { TensorFormat } from '../quants/index.ts';
 
 /** Metadata value types by their number in the file. */
@@ -81,6 +82,8 @@ export interface GgufFile {
    * Fresh memory: the caller may transfer it.
    */
   read(tensor: GgufTensor, offset?: number, length?: number): Promise<Uint8Array>;
+  /** Where those bytes lie in a plain file; absent or undefined where they come from elsewhere or are swapped. */
+  place?(tensor: GgufTensor): FilePlace | undefined;
   close(): Promise<void>;
 }
 

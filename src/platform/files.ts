@@ -1,4 +1,5 @@
 /** Files as byte sources and sinks, and output that appears whole or not at all. */
+import type { Stats } from 'node:fs';
 import {
   constants,
   type FileHandle,
@@ -11,7 +12,14 @@ import {
   stat,
 } from 'node:fs/promises';
 import path from 'node:path';
-import { BitmillError, type ByteSink, type ByteSource, checkRange, inputError } from '../core/index.ts';
+import {
+  BitmillError,
+  type ByteSink,
+  type ByteSource,
+  checkRange,
+  inputError,
+  type LocalFile,
+} from '../core/index.ts';
 
 /** Largest single read or write passed to the system; larger ones are split (Linux stops at 2 GiB). */
 const MAX_TRANSFER = 1 << 30;
@@ -38,6 +46,14 @@ export function fileError(file: string, error: unknown): BitmillError {
   return new BitmillError('failure', `${file}: ${message}`, { cause: error });
 }
 
+/** What tells a file from others that may come to stand under its path. */
+export function localFile(
+  file: string,
+  { size, mtimeMs, ino }: Pick<Stats, 'size' | 'mtimeMs' | 'ino'>,
+): LocalFile {
+  return { path: path.resolve(file), size, mtimeMs, ino };
+}
+
 /** Opens a file for random-access reading. @throws input error: missing, or not a regular file. */
 export async function openFile(file: string): Promise<ByteSource & { close(): Promise<void> }> {
   if (file === '') throw inputError('input', 'its name is empty');
@@ -55,6 +71,7 @@ export async function openFile(file: string): Promise<ByteSource & { close(): Pr
   const source = { name: file, size: info.size };
   return {
     ...source,
+    file: localFile(file, info),
     read: async (offset, length) => {
       checkRange(source, offset, length);
       const bytes = new Uint8Array(length);

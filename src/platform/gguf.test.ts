@@ -43,6 +43,21 @@ describe('openGguf', () => {
     await file.close();
   });
 
+  it('says in which file and where the data of a tensor lies, unless its bytes would have to be turned', async () => {
+    write('p-00001-of-00002.gguf', shard(0, 2, ['a'], 2));
+    const second = write('p-00002-of-00002.gguf', shard(1, 2, ['b'], 2));
+    const file = await openGguf(second);
+    const [, b] = file.tensors;
+    expect(file.place?.(b)).toEqual({
+      file: { path: second, size: b.offset + 32, mtimeMs: expect.any(Number), ino: expect.any(Number) },
+      offset: b.offset,
+    });
+    await file.close();
+    const turned = await openGguf(write('turned.gguf', { ...shard(0, 1, ['a'], 1), big: true }));
+    expect(turned.place?.(turned.tensors[0])).toBeUndefined();
+    await turned.close();
+  });
+
   it('names the shard that is missing', async () => {
     const file = write('gap-00001-of-00003.gguf', shard(0, 3, ['a'], 3));
     await expect(openGguf(file)).rejects.toThrow('gap-00002-of-00003.gguf: shard 2 of 3 is missing');

@@ -1,4 +1,5 @@
 /** The native backend: machine code made at run time. The only door of the folder. */
+export { cpuFeatures } from './cpu.ts';
 export {
   bestLevel,
   type Features,
@@ -8,4 +9,4 @@ export {
   type LevelName,
   levelsOf,
 } from './level.ts';
-export type { Mapping, NativeFunction, NativeSystem, NativeThread } from './system.ts';
+export type { FileMapping, Mapping, NativeFunction, NativeSystem, NativeThread } from './system.ts';

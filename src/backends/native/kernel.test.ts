@@ -31,6 +31,23 @@ describe.each(testLevels.map((level) => ({ name: level.name, level })))('on $nam
   });
 });
 
+const picky = defineKernel({
+  name: 'picky',
+  args: ['index', 'limit'],
+  emit: (k) => {
+    const { index, limit } = k.ints('index', 'limit');
+    k.x.cmp(index, limit);
+    k.when('ae', () => k.refuse());
+  },
+});
+
+test.skipIf(testLevels.length === 0)('a kernel that refuses an index says so in its status', () => {
+  const bench = new KernelBench(testLevels[0]);
+  expect(bench.run(picky, { index: 2, limit: 3 })).toBe(0);
+  expect(bench.run(picky, { index: 3, limit: 3 }, { threads: 2 })).toBe(1);
+  expect(bench.run(picky, { index: -1, limit: 3 })).toBe(1);
+});
+
 test('a kernel that asks for too many registers names them', () => {
   const greedy = defineKernel({ name: 'greedy', args: [], emit: (k) => void k.vecs('sum', 17) });
   expect(() => assembleKernel(greedy, LEVELS.avx2)).toThrow(

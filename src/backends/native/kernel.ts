@@ -2,8 +2,11 @@
  * Kernels as TypeScript functions that emit machine code. A kernel is called as
  * `kernel(thread, threads, scratch, counter, args)`: rdi, rsi, rdx, rcx, r8. `args` is the command's record on the tape:
  * f64 numbers, one an argument (addresses and sizes are exact in an f64). `scratch` are private bytes of the thread,
- * aligned to 64; `counter` is an i32 that is 0 when the command begins and shared by all threads. It may destroy
- * every register but rsp. It must not touch memory below rsp - 128 without moving rsp, and it returns with `ret`.
+ * aligned to 64; `counter` is an i32 that is 0 when the command begins and shared by all threads. The i32 behind it
+ * (`counter + 4`) is the command's status, 0 too when it begins: a kernel that meets an index which its table does not
+ * have stores 1 there (`k.refuse()`, while rcx is still the counter), goes on or leaves as it likes, touches nothing
+ * outside its buffers, and the run ends with an error after this command. The rest of the counter's cache line is free.
+ * A kernel may destroy every register but rsp. It must not touch memory below rsp - 128 without moving rsp, and it returns with `ret`.
  */
 import type { Level } from './level.ts';
 import {
@@ -38,6 +41,9 @@ export interface KernelSource<A extends string = string> {
 export function defineKernel<const A extends string>(source: KernelSource<A>): KernelSource<A> {
   return source;
 }
+
+/** Bytes from a command's counter to its status. */
+export const STATUS_OFFSET = 4;
 
 const VEX_VNNI = ['vpdpbusd', 'vpdpwssd'] as const;
 
@@ -193,6 +199,11 @@ export class KernelBuilder<A extends string = string> extends Assembler {
     this.x.mov(target, 1);
     this.x.lockXadd32(mem(this.counter), target);
     this.x.load32s(target, target);
+  }
+
+  /** Ends the run with an error after this command: a token, row or target that does not exist. */
+  refuse(): void {
+    this.x.store32(mem(this.counter, STATUS_OFFSET), 1);
   }
 
   /** `target = base + index * factor`; base and index stay. */

@@ -51,13 +51,13 @@ export const LEVEL_NAMES = Object.keys(LEVELS) as LevelName[];
 
 /** Whether a machine runs the level. */
 const RUNS = {
-  amx: ({ amx, avx512Vbmi }) => amx && avx512Vbmi,
+  amx: ({ amx, avx512Vbmi, avx512Bf16 }) => amx && avx512Vbmi && avx512Bf16,
   avx512vbmi: ({ avx512Vbmi }) => avx512Vbmi,
   avx512: ({ avx512 }) => avx512,
   avxvnni: ({ avx2, avxVnni }) => avx2 && avxVnni,
   avx2: ({ avx2 }) => avx2,
   evex256: ({ avx512 }) => avx512,
-  'amx-emulated': ({ avx512 }) => avx512,
+  'amx-emulated': ({ avx512, avx512Bf16 }) => avx512 && avx512Bf16,
 } as const satisfies Record<LevelName, (features: Features) => boolean>;
 
 /** Levels that this machine runs, best first. */

@@ -2,7 +2,7 @@
 import { koffiSystem } from '../../platform/koffi-system.ts';
 import { cpuFeatures } from './cpu.ts';
 import { enterCode } from './enter.ts';
-import { assembleKernel, type KernelSource } from './kernel.ts';
+import { assembleKernel, type KernelSource, STATUS_OFFSET } from './kernel.ts';
 import { LEVELS, type Level, type LevelName, levelsOf } from './level.ts';
 import type { NativeFunction, NativeSystem } from './system.ts';
 
@@ -88,12 +88,12 @@ export class KernelBench {
     };
   }
 
-  /** Runs the kernel as `threads` threads would, one after the other. */
+  /** Runs the kernel as `threads` threads would, one after the other. @returns the status: 0, or 1 if it refused. */
   run<A extends string>(
     source: KernelSource<A>,
     args: Readonly<Record<A, number>>,
     { threads = 1, scratch = 0 }: { readonly threads?: number; readonly scratch?: number } = {},
-  ): void {
+  ): number {
     const own = this.alloc(scratch + 64);
     this.u8(own, scratch).fill(255); // what other commands left there: NaN
     const counter = this.alloc(64);
@@ -101,6 +101,7 @@ export class KernelBench {
     for (let thread = 0; thread < threads; thread++) {
       this.#enter.call(this.address(source), thread, threads, own, counter, record);
     }
+    return this.i32(counter + STATUS_OFFSET, 1)[0];
   }
 
   /** Address of the kernel's code. */

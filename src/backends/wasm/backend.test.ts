@@ -1,21 +1,12 @@
 /** The wasm backend against the reference, and what only it promises: the same bits for every number of threads. */
 import os from 'node:os';
 import { afterAll, describe, expect, test } from 'vitest';
-import { CACHE_TYPES, withSquareSums } from '../../graph/index.ts';
 import { spawnEngineThread } from '../../platform/index.ts';
 import { FORMATS, type TensorFormat } from '../../quants/index.ts';
-import { attentionCases, layerCases, spanCases } from '../attention.cases.ts';
 import { backendCases, type Tolerances } from '../backend.cases.ts';
 import type { Backend } from '../backend.ts';
-import {
-  dims,
-  type NamedCase,
-  type Results,
-  runCase,
-  testCase,
-  testValues,
-  testWeight,
-} from '../run-graph.cases.ts';
+import { BIT_CASES, bits, headCase } from '../bits.cases.ts';
+import { dims, runCase, testCase, testValues, testWeight } from '../run-graph.cases.ts';
 import { wasmBackend } from './backend.ts';
 
 /** Quantized products round activations to 12 bits by groups; the rest is f32 arithmetic in another order. */
@@ -24,40 +15,6 @@ const TOLERANCES: Tolerances = { rounding: 3e-6, quantized: 4e-3, q8Cache: 1e-2,
 backendCases('wasm, inline', () => wasmBackend(), TOLERANCES);
 backendCases('wasm, 3 threads', () => wasmBackend({ threads: 3, spawn: spawnEngineThread }), TOLERANCES);
 
-/** A product, its collected inputs, and losses of its results. */
-function headCase(format: TensorFormat, T: number): NamedCase {
-  const make = () => {
-    const table = testWeight('table', format, [256, 300], 1);
-    const inputs = {
-      tokens: Int32Array.from({ length: T }, (_, i) => (7 * i) % 300),
-      base: testValues(T * 300, 3),
-      targets: Int32Array.from({ length: T }, (_, i) => (11 * i) % 300),
-    };
-    const one = testCase([table], [{ dims: dims(T), inputs }], (g) => {
-      const x = g.embed(g.input('tokens', 'T', 1, 'i32'), table);
-      const logits = g.matmul(g.add(x, g.swiglu(x, x)), table);
-      const targets = g.input('targets', 'T', 1, 'i32');
-      g.output('logits', logits);
-      g.output('loss', g.loss(logits, targets));
-      g.output('divergence', g.divergence(logits, g.input('base', 'T', 300), targets));
-    });
-    return { ...one, graph: withSquareSums(one.graph, () => true) };
-  };
-  return [`${format.name}, ${T} tokens: embedding to divergence`, make];
-}
-
-const HEAD_FORMATS = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_K', 'Q2_K', 'TQ1_0'] as const;
-const CASES: readonly NamedCase[] = [
-  ...HEAD_FORMATS.flatMap((name) => [headCase(FORMATS[name], 1), headCase(FORMATS[name], 37)]),
-  ...CACHE_TYPES.flatMap(attentionCases),
-  ...CACHE_TYPES.flatMap(spanCases),
-  ...layerCases(),
-];
-
-function bits(results: Results): unknown {
-  return [...results].map(([name, { values }]) => [name, new BigInt64Array(values.slice().buffer).join()]);
-}
-
 describe('the same bits as on one thread', () => {
   const inline = wasmBackend();
   const others = [2, 3].map((threads) => wasmBackend({ threads, spawn: spawnEngineThread }));
@@ -65,7 +22,7 @@ describe('the same bits as on one thread', () => {
   afterAll(async () => {
     for (const backend of [inline, high, ...others]) await (await backend).close();
   });
-  test.each(CASES)('on 2 and 3 threads: %s', async (_, make) => {
+  test.each(BIT_CASES)('on 2 and 3 threads: %s', async (_, make) => {
     const wanted = bits(await runCase(await inline, make()));
     for (const backend of others) expect(bits(await runCase(await backend, make()))).toEqual(wanted);
   });
@@ -80,7 +37,7 @@ describe('the same bits as on one thread', () => {
       expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 28);
     },
   );
-  test.skipIf(small).each(CASES)('at addresses beyond 2 GiB: %s', async (_, make) => {
+  test.skipIf(small).each(BIT_CASES)('at addresses beyond 2 GiB: %s', async (_, make) => {
     expect(bits(await runCase(await high, make()))).toEqual(bits(await runCase(await inline, make())));
   });
 });

@@ -3,8 +3,9 @@
  * the answers; without, it walks the tape itself.
  */
 import { BitmillError } from '../../core/index.ts';
+import type { Crew, Job } from '../tape/job.ts';
 import { type Join, type ThreadReply, type Work, walker } from './thread.ts';
-import { abandon, type Job, walk } from './walk.ts';
+import { abandon, walk } from './walk.ts';
 
 /** A worker thread of any platform. It must run `engineThread`; a waiting one must not keep the process alive. */
 export interface ThreadPort {
@@ -17,18 +18,13 @@ export interface ThreadPort {
 
 export type SpawnThread = () => ThreadPort;
 
-export interface Crew {
-  readonly threads: number;
-  /** Resolves when every thread has walked the tape. @throws Error: a kernel stopped or a thread died. */
-  run(job: Job): Promise<void>;
-  close(): Promise<void>;
-}
-
 /** What a crew works on. */
 export interface Site {
   readonly memory: WebAssembly.Memory;
   readonly module: WebAssembly.Module;
 }
+
+const COUNTER_BYTES = 4;
 
 /** The caller as the only thread. */
 export function inlineCrew(site: Site): Crew {
@@ -36,6 +32,7 @@ export function inlineCrew(site: Site): Crew {
   let closed = false;
   return {
     threads: 1,
+    counterBytes: COUNTER_BYTES,
     run: async (job) => {
       if (closed) throw closedError();
       walk(own, job);
@@ -60,6 +57,7 @@ interface Round {
 }
 
 class WorkerCrew implements Crew {
+  readonly counterBytes = COUNTER_BYTES;
   readonly #memory: WebAssembly.Memory;
   readonly #ports: readonly ThreadPort[];
   readonly #alive: Set<number>;

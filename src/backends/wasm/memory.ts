@@ -2,11 +2,11 @@
  * Memory of the engine: one shared WebAssembly memory of up to 4 GiB, and who has which bytes of it. Addresses are
  * plain numbers below 2^32; no 32-bit operator may touch them, because those are signed.
  */
-import { alignUp, BitmillError } from '../../core/index.ts';
+import { BitmillError } from '../../core/index.ts';
+import { Allocator } from '../tape/allocator.ts';
+import type { TapeMemory } from '../tape/memory.ts';
 
 const PAGE = 65536;
-/** Blocks start at a multiple of this many bytes: a cache line. */
-const ALIGNMENT = 64;
 /** Pages that the module itself asks for: its constant tables lie there. */
 const MODULE_PAGES = 64;
 /** Pages that 32-bit addresses reach. */
@@ -16,60 +16,6 @@ const MOST_PAGES = 65536;
 export const HEAP_START = MODULE_PAGES * PAGE;
 /** The last page stays unused, so that the end of a block is a 32-bit number, too. */
 export const HEAP_END = (MOST_PAGES - 1) * PAGE;
-
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Hands out blocks of the addresses `start .. end`: the lowest gap that is large enough. */
-export class Allocator {
-  /** Gaps in order of addresses; no two touch. */
-  #gaps: Span[];
-  readonly #taken = new Map<number, number>();
-  #used = 0;
-
-  constructor(start: number, end: number) {
-    this.#gaps = [{ start, end }];
-  }
-
-  /** Bytes taken, each block rounded up to cache lines. */
-  get used(): number {
-    return this.#used;
-  }
-
-  /** Bytes of the largest gap. */
-  get largest(): number {
-    return this.#gaps.reduce((most, { start, end }) => Math.max(most, end - start), 0);
-  }
-
-  /** Address of `bytes` bytes, or undefined where no gap is that large. */
-  take(bytes: number): number | undefined {
-    const size = alignUp(Math.max(1, bytes), ALIGNMENT);
-    const at = this.#gaps.findIndex(({ start, end }) => end - start >= size);
-    if (at < 0) return undefined;
-    const { start, end } = this.#gaps[at];
-    this.#gaps.splice(at, 1, ...(end - start > size ? [{ start: start + size, end }] : []));
-    this.#taken.set(start, size);
-    this.#used += size;
-    return start;
-  }
-
-  /** Takes a block back and joins it with the gaps that it touches. */
-  give(address: number): void {
-    const size = this.#taken.get(address);
-    if (size === undefined) throw new Error(`no block starts at address ${address}`);
-    this.#taken.delete(address);
-    this.#used -= size;
-    const after = this.#gaps.findIndex(({ start }) => start > address);
-    const at = after < 0 ? this.#gaps.length : after;
-    const joinsLeft = at > 0 && this.#gaps[at - 1].end === address;
-    const joinsRight = at < this.#gaps.length && this.#gaps[at].start === address + size;
-    const start = joinsLeft ? this.#gaps[at - 1].start : address;
-    const end = joinsRight ? this.#gaps[at].end : address + size;
-    this.#gaps.splice(at - Number(joinsLeft), Number(joinsLeft) + Number(joinsRight), { start, end });
-  }
-}
 
 function reserve(pages: number): WebAssembly.Memory {
   try {
@@ -81,7 +27,7 @@ function reserve(pages: number): WebAssembly.Memory {
 }
 
 /** A shared memory with an allocator. Views go stale when it grows: take one for each use. */
-export class EngineMemory {
+export class EngineMemory implements TapeMemory {
   readonly wasm: WebAssembly.Memory;
   /** Bytes that all blocks together may take. */
   readonly capacity: number;
@@ -129,13 +75,8 @@ export class EngineMemory {
     return new Uint8Array(this.wasm.buffer, address, length);
   }
 
-  f64(address: number, length: number): Float64Array {
-    return new Float64Array(this.wasm.buffer, address, length);
-  }
-
-  i32(address: number, length: number): Int32Array {
-    return new Int32Array(this.wasm.buffer, address, length);
-  }
+  /** Nothing to do: the memory goes with its last user. */
+  close(): void {}
 
   /** Grows the memory to `end` bytes. @returns whether the system gave them. */
   #reach(end: number): boolean {

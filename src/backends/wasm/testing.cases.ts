@@ -1,7 +1,7 @@
 /** Lowered operations by themselves, for tests: places for values and states, commands run thread after thread. */
 import type { Cache, Dims, Sums, Value } from '../../graph/index.ts';
-import type { Command, LowerContext, Place } from './lower.ts';
-import { spanTable } from './spans.ts';
+import type { Command, LowerContext, Place } from '../tape/lower.ts';
+import { spanTable } from '../tape/spans.ts';
 import { testEngine } from './testing.ts';
 
 /** Where a value or state lies. */
@@ -55,6 +55,7 @@ export class Bench {
       place: at,
       state: (state) => at(state).address,
       weight: none,
+      uniform: false,
       has: () => false,
       slot: none,
       spans: () => {

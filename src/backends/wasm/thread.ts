@@ -1,6 +1,7 @@
 /** What a thread of the engine does: it joins the crew, and then walks each tape that it is told of. */
+import type { Job } from '../tape/job.ts';
 import { instantiateEngine, type Kernel, kernelNames } from './engine.ts';
-import { type Job, type Walker, walk } from './walk.ts';
+import { type Walker, walk } from './walk.ts';
 
 /** The first message to a thread: where it works and which one it is. */
 export interface Join {

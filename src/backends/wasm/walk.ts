@@ -1,32 +1,14 @@
-/**
- * The tape: a run's commands as f64 numbers in shared memory, and the walk over it that every thread makes in step.
- * A command is the kernel's number, the count of its arguments, and the arguments.
- */
+/** The walk over a tape (tape/encode.ts) in shared memory, which every thread makes in step. */
 import { BitmillError } from '../../core/index.ts';
+import { BARRIER_BYTES, type Job } from '../tape/job.ts';
 import type { Kernel } from './engine.ts';
-import type { Command } from './lower.ts';
 
-/** Bytes of the barrier's state; see `kernels/barrier.engine.as.ts`. */
-export const BARRIER_BYTES = 64;
+/** Places in the barrier's state; see `kernels/barrier.engine.as.ts`. */
 const GENERATION = 1;
 const ABANDONED = 3;
 
 /** Looks at the barrier before a thread sleeps: about ten microseconds. */
 const SPINS = 10_000;
-
-/** Where the parts of a run lie in shared memory. */
-export interface Job {
-  readonly tape: number;
-  /** Numbers on the tape. */
-  readonly length: number;
-  /** Zeroed i32s, one a command. */
-  readonly counters: number;
-  /** Private bytes of thread 0; those of the others follow, `scratchStride` bytes apart. */
-  readonly scratch: number;
-  readonly scratchStride: number;
-  /** State of the barrier, zeroed. */
-  readonly barrier: number;
-}
 
 /** What a thread needs to walk. */
 export interface Walker {
@@ -36,18 +18,6 @@ export interface Walker {
   readonly barrier: Kernel;
   readonly thread: number;
   readonly threads: number;
-}
-
-/** Commands as tape. Plain loops: a token encodes hundreds of them. @param numbers of the kernels by name. */
-export function encode(commands: readonly Command[], numbers: ReadonlyMap<string, number>): number[] {
-  const tape: number[] = [];
-  for (const { kernel, args } of commands) {
-    const number = numbers.get(kernel);
-    if (number === undefined) throw new Error(`the engine has no kernel "${kernel}"`);
-    tape.push(number, args.length);
-    for (const arg of args) tape.push(arg);
-  }
-  return tape;
 }
 
 /**

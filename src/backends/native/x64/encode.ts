@@ -24,12 +24,13 @@ const fail = (mnemonic: string, why: string): never => {
   throw new Error(`${mnemonic}: ${why}`);
 };
 
-const int32 = (value: number): number[] => [
-  value & 255,
-  (value >> 8) & 255,
-  (value >> 16) & 255,
-  (value >> 24) & 255,
-];
+/** Little-endian bytes. @throws Error: no integer, or it needs more than 32 bits with its sign. */
+export function int32(value: number): number[] {
+  if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 31) {
+    throw new Error(`${value} does not fit 32 bits with a sign`);
+  }
+  return [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255];
+}
 
 /** Whether a displacement fits a byte when counted in units of `unit` bytes. */
 function shortDisp(disp: number, unit: number): number | undefined {
@@ -67,7 +68,18 @@ export function modrm(reg: number, rm: Register | Memory, unit: number, sib: boo
 
 const high = (code: number, bit: number): number => (code >> bit) & 1;
 
-function partsOf(mnemonic: string, { form, extension }: VectorForm, operands: readonly Operand[]): Parts {
+const NAMES = { memory: 'memory', register: 'a register' } as const;
+
+function immediateByte(mnemonic: string, value: number): number {
+  if (Number.isInteger(value) && value >= -128 && value <= 255) return value & 255;
+  return fail(mnemonic, `the immediate ${value} does not fit a byte`);
+}
+
+function partsOf(
+  mnemonic: string,
+  { form, extension, only }: VectorForm,
+  operands: readonly Operand[],
+): Parts {
   if (operands.length !== form.length) {
     fail(mnemonic, `takes ${form.length} operands, not ${operands.length}`);
   }
@@ -78,11 +90,15 @@ function partsOf(mnemonic: string, { form, extension }: VectorForm, operands: re
   operands.forEach((given, i) => {
     const operand = isMasked(given) ? given.target : given;
     const role = form[i];
+    if (isMasked(given) && i > 0)
+      fail(mnemonic, `operand ${i + 1} has a mask, which only the first can have`);
     if (role === 'i') {
       if (typeof operand !== 'number') fail(mnemonic, `operand ${i + 1} is an immediate byte`);
-      else immediate = operand & 255;
+      else immediate = immediateByte(mnemonic, operand);
     } else if (role === 'm') {
+      const kind = operand instanceof Register ? 'register' : 'memory';
       if (typeof operand === 'number') fail(mnemonic, `operand ${i + 1} is a register or memory`);
+      else if (only && kind !== only) fail(mnemonic, `operand ${i + 1} has to be ${NAMES[only]}`);
       else rm = operand;
     } else if (!(operand instanceof Register)) fail(mnemonic, `operand ${i + 1} is a register`);
     else if (role === 'r') reg = operand.code;
@@ -93,23 +109,27 @@ function partsOf(mnemonic: string, { form, extension }: VectorForm, operands: re
 }
 
 /** Bytes of the longest vector register among the operands; 16 where there is none. */
-function lengthOf(operands: readonly Operand[]): number {
-  let most = 16;
-  for (const given of operands) {
-    const operand = isMasked(given) ? given.target : given;
-    if (isVec(operand)) most = Math.max(most, operand.bytes);
+function lengthOf(mnemonic: string, { memory, narrows }: VectorForm, operands: readonly Operand[]): number {
+  const bare = operands.map((given) => (isMasked(given) ? given.target : given));
+  const vectors = bare.filter(isVec);
+  const most = Math.max(16, ...vectors.map(({ bytes }) => bytes));
+  if (narrows) return bare.some(isMemory) ? 2 * most : most;
+  const equal = 'part' in memory && memory.part === 1;
+  if (equal && vectors.some(({ bytes }) => bytes !== most)) {
+    fail(mnemonic, `has vectors of different lengths: ${vectors.join(', ')}`);
   }
   return most;
 }
 
-function unitOf(size: MemorySize, length: number, broadcast: boolean): number {
-  if ('fixed' in size) return size.fixed || 1;
-  if ('part' in size) return length / size.part;
-  return broadcast ? size.full : length;
+function unitOf(mnemonic: string, size: MemorySize, length: number, broadcast: boolean): number {
+  if ('fixed' in size) return broadcast ? fail(mnemonic, 'has no broadcast') : size.fixed || 1;
+  if (broadcast) return size.element ?? fail(mnemonic, 'has no broadcast');
+  return length / size.part;
 }
 
 /** Whether only EVEX can say this. */
-function needsEvex(mnemonic: string, operands: readonly Operand[]): boolean {
+function needsEvex(mnemonic: string, { form }: VectorForm, operands: readonly Operand[]): boolean {
+  if (form === 'vmi' && isMemory(operands[1])) return true; // VEX shifts registers by immediates, no memory
   return operands.some((operand, i) => {
     if (isMasked(operand)) return true;
     if (isMemory(operand)) return operand.broadcast || (isVec(operand.index) && operand.index.code > 15);
@@ -127,12 +147,14 @@ export function encodeVector(
   preferEvex: boolean,
 ): Encoded {
   const parts = partsOf(mnemonic, form, operands);
-  const evex = !form.vex || (form.evex && (preferEvex || needsEvex(mnemonic, operands)));
-  if (!evex && needsEvex(mnemonic, operands)) {
+  const evex = !form.vex || (form.evex && (preferEvex || needsEvex(mnemonic, form, operands)));
+  if (!evex && needsEvex(mnemonic, form, operands)) {
     return fail(mnemonic, 'has no EVEX form, so no zmm, no masks, no broadcasts, no registers above 15');
   }
-  const length = lengthOf(operands);
-  return evex ? encodeEvex(form, parts, operands, length) : encodeVex(mnemonic, form, parts, length);
+  const length = lengthOf(mnemonic, form, operands);
+  return evex
+    ? encodeEvex(mnemonic, form, parts, operands, length)
+    : encodeVex(mnemonic, form, parts, length);
 }
 
 function withTail(head: number[], parts: Parts, unit: number, sib: boolean): Encoded {
@@ -160,7 +182,13 @@ function encodeVex(mnemonic: string, form: VectorForm, parts: Parts, length: num
   return withTail(head, parts, 1, mnemonic.startsWith('tileload') || mnemonic === 'tilestored');
 }
 
-function encodeEvex(form: VectorForm, parts: Parts, operands: readonly Operand[], length: number): Encoded {
+function encodeEvex(
+  mnemonic: string,
+  form: VectorForm,
+  parts: Parts,
+  operands: readonly Operand[],
+  length: number,
+): Encoded {
   const { reg, rm, vvvv } = parts;
   const { r, x, b } = extensions(parts);
   const vectorIndex = !(rm instanceof Register) && isVec(rm.index) ? rm.index.code : undefined;
@@ -168,6 +196,7 @@ function encodeEvex(form: VectorForm, parts: Parts, operands: readonly Operand[]
   const x4 = rm instanceof Register ? high(rm.code, 4) ^ 1 : x;
   const v4 = high(vectorIndex ?? vvvv, 4) ^ 1;
   const mask = operands.find(isMasked);
+  if (mask?.mask.code === 0) fail(mnemonic, 'k0 as a mask means none');
   const broadcast = isMemory(rm) && rm.broadcast;
   const ll = Math.log2(length / 16);
   const head = [
@@ -181,5 +210,5 @@ function encodeEvex(form: VectorForm, parts: Parts, operands: readonly Operand[]
       (mask?.mask.code ?? 0),
     form.opcode,
   ];
-  return withTail(head, parts, unitOf(form.memory, length, broadcast), false);
+  return withTail(head, parts, unitOf(mnemonic, form.memory, length, broadcast), false);
 }

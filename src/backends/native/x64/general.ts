@@ -2,19 +2,12 @@
  * General-register instructions: moves, arithmetic, branches, atomics. One function an instruction, which returns its
  * bytes. All arithmetic is 64 bits wide; loads say their width in their name. Source: Intel SDM volume 2.
  */
-import { type Encoded, modrm } from './encode.ts';
+import { type Encoded, int32, modrm } from './encode.ts';
 import { type Gpr, type Memory, Register } from './registers.ts';
 
 type Source = Gpr | Memory | number;
 
-const bytes32 = (value: number): number[] => {
-  if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 31) {
-    throw new Error(`${value} does not fit a signed immediate of 32 bits`);
-  }
-  return [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255];
-};
-
-const isByte = (value: number): boolean => value >= -128 && value <= 127;
+const isByte = (value: number): boolean => Number.isInteger(value) && value >= -128 && value <= 127;
 
 function rexOf(w: boolean, reg: number, rm: Register | Memory, force = false): number[] {
   const base = rm instanceof Register ? rm.code : (rm.base?.code ?? 0);
@@ -52,7 +45,7 @@ function arithmetic(digit: number) {
     if (typeof source === 'number') {
       return isByte(source)
         ? form([0x83], digit, target, [source & 255])
-        : form([0x81], digit, target, bytes32(source));
+        : form([0x81], digit, target, int32(source));
     }
     if (source instanceof Register) return form([8 * digit + 1], source.code, target);
     if (!(target instanceof Register)) throw new Error('two operands in memory');
@@ -61,7 +54,11 @@ function arithmetic(digit: number) {
 }
 
 function shift(digit: number) {
-  return (target: Gpr, count: number): Encoded => form([0xc1], digit, target, [count & 63]);
+  return (target: Gpr, count: number): Encoded => {
+    if (!Number.isInteger(count) || count < 0 || count > 63)
+      throw new Error(`shifts by 0 to 63, not ${count}`);
+    return form([0xc1], digit, target, [count]);
+  };
 }
 
 /** Condition codes of jumps, moves and sets. Unsigned: b, ae, be, a; signed: l, ge, le, g. */
@@ -87,7 +84,7 @@ export const CONDITIONS = {
 export type Condition = keyof typeof CONDITIONS;
 
 function move64(target: Gpr, value: number): Encoded {
-  if (value >= -(2 ** 31) && value < 2 ** 31) return form([0xc7], 0, target, bytes32(value));
+  if (value >= -(2 ** 31) && value < 2 ** 31) return form([0xc7], 0, target, int32(value));
   if (!Number.isSafeInteger(value)) throw new Error(`${value} is not exact`);
   const view = new DataView(new ArrayBuffer(8));
   view.setBigInt64(0, BigInt(value), true);
@@ -101,15 +98,15 @@ export const GENERAL = {
     typeof source === 'number' ? move64(target, source) : form([0x8b], target.code, source),
   /** 8 bytes to memory: a register, or a number of 32 bits with its sign. */
   store64: (target: Memory, source: Gpr | number): Encoded =>
-    typeof source === 'number' ? form([0xc7], 0, target, bytes32(source)) : form([0x89], source.code, target),
+    typeof source === 'number' ? form([0xc7], 0, target, int32(source)) : form([0x89], source.code, target),
   store32: (target: Memory, source: Gpr | number): Encoded =>
     typeof source === 'number'
-      ? form([0xc7], 0, target, bytes32(source), { w: false })
+      ? form([0xc7], 0, target, int32(source), { w: false })
       : form([0x89], source.code, target, [], { w: false }),
   store16: (target: Memory, source: Gpr): Encoded =>
     form([0x89], source.code, target, [], { w: false, prefix: [0x66] }),
   store8: (target: Memory, source: Gpr): Encoded =>
-    form([0x88], source.code, target, [], { w: false, byte: true }),
+    form([0x88], source.code, target, [], { w: false, byte: source.code > 3 }),
   /** 4 bytes of memory or the low half of a register; the upper half becomes zero. */
   load32: (target: Gpr, source: Gpr | Memory): Encoded => form([0x8b], target.code, source, [], { w: false }),
   load32s: (target: Gpr, source: Gpr | Memory): Encoded => form([0x63], target.code, source),
@@ -125,13 +122,13 @@ export const GENERAL = {
   xor: arithmetic(6),
   cmp: arithmetic(7),
   test: (a: Gpr, b: Gpr | number): Encoded =>
-    typeof b === 'number' ? form([0xf7], 0, a, bytes32(b)) : form([0x85], b.code, a),
+    typeof b === 'number' ? form([0xf7], 0, a, int32(b)) : form([0x85], b.code, a),
   /** `target *= source`, or `target = source * factor`. */
   imul: (target: Gpr, source: Gpr | Memory, factor?: number): Encoded => {
     if (factor === undefined) return form([0x0f, 0xaf], target.code, source);
     return isByte(factor)
       ? form([0x6b], target.code, source, [factor & 255])
-      : form([0x69], target.code, source, bytes32(factor));
+      : form([0x69], target.code, source, int32(factor));
   },
   /** rax, remainder rdx = rdx:rax / source, unsigned. */
   div: (source: Gpr | Memory): Encoded => form([0xf7], 6, source),
@@ -150,7 +147,7 @@ export const GENERAL = {
     form([0x0f, 0x40 + CONDITIONS[condition]], target.code, source),
   /** The low byte becomes 0 or 1; the others stay. */
   set: (condition: Condition, target: Gpr): Encoded =>
-    form([0x0f, 0x90 + CONDITIONS[condition]], 0, target, [], { w: false, byte: true }),
+    form([0x0f, 0x90 + CONDITIONS[condition]], 0, target, [], { w: false, byte: target.code > 3 }),
   push: (source: Gpr): Encoded => ({ bytes: [...rexOf(false, 0, source), 0x50 | (source.code & 7)] }),
   pop: (target: Gpr): Encoded => ({ bytes: [...rexOf(false, 0, target), 0x58 | (target.code & 7)] }),
   /** To an address in a register or in memory. */

@@ -87,9 +87,9 @@ export class RegisterPool {
       return body();
     } finally {
       this.#scope = outer;
-      // A register may have been taken, given back and taken again, also under the name of another width.
-      const taken = new Map(own.map((register) => [keyOf(register), register]));
-      this.free(...[...taken.values()].filter((register) => this.#names.has(keyOf(register))));
+      // One that was given back and taken again stands there twice.
+      const held = new Map(own.map((register) => [keyOf(register), register]));
+      this.free(...[...held].filter(([key]) => this.#names.has(key)).map(([, register]) => register));
     }
   }
 

@@ -8,7 +8,10 @@
  * Forms: r ModRM.reg, m ModRM.rm, v VEX.vvvv, i an immediate byte, digits an opcode extension, s a register in the
  * immediate. The order is that of the operands, destination first.
  * Memory size, for EVEX's compressed displacements: `f4`, `f8` a full vector, or a broadcast element of 4 or 8 bytes;
- * `m` a full vector; `h`, `q`, `o` a half, quarter, eighth of one; a number: so many bytes.
+ * `m` a full vector; `h`, `q`, `o` a half, quarter, eighth of one, `h4` with a broadcast of 4 bytes; a number: so many
+ * bytes.
+ * Flags: L VEX.L is set; M the operand `m` has to be memory, R a register; N the destination is half as wide as what is
+ * read, so that with memory its register says half of the length.
  */
 export const VECTOR_TABLE = {
   // f32 and f64 arithmetic
@@ -97,16 +100,16 @@ export const VECTOR_TABLE = {
   vunpckhpd: 've 66 0F 1 15 rvm f8',
   vmovshdup: 've F3 0F 0 16 rm m',
   vmovsldup: 've F3 0F 0 12 rm m',
-  vmovmskps: 'v - 0F 0 50 rm m',
+  vmovmskps: 'v - 0F 0 50 rm m R',
   // Conversions
   vcvtdq2ps: 've - 0F 0 5B rm f4',
   vcvtps2dq: 've 66 0F 0 5B rm f4',
   vcvttps2dq: 've F3 0F 0 5B rm f4',
-  vcvtps2pd: 've - 0F 0 5A rm h',
-  vcvtpd2ps: 've 66 0F 1 5A rm f8',
-  vcvtdq2pd: 've F3 0F 0 E6 rm h',
-  vcvtpd2dq: 've F2 0F 1 E6 rm f8',
-  vcvttpd2dq: 've 66 0F 1 E6 rm f8',
+  vcvtps2pd: 've - 0F 0 5A rm h4',
+  vcvtpd2ps: 've 66 0F 1 5A rm f8 N',
+  vcvtdq2pd: 've F3 0F 0 E6 rm h4',
+  vcvtpd2dq: 've F2 0F 1 E6 rm f8 N',
+  vcvttpd2dq: 've 66 0F 1 E6 rm f8 N',
   vcvtph2ps: 've 66 0F38 0 13 rm h',
   vcvtps2ph: 've 66 0F3A 0 1D mri h',
   vcvtss2sd: 've F3 0F 0 5A rvm 4',
@@ -115,7 +118,7 @@ export const VECTOR_TABLE = {
   vcvttss2si: 've F3 0F 1! 2C rm 4',
   vcvtsi2sd: 've F2 0F 1! 2A rvm 8',
   vcvtsi2ss: 've F3 0F 1! 2A rvm 8',
-  vcvtneps2bf16: 'e F3 0F38 0 72 rm f4',
+  vcvtneps2bf16: 'e F3 0F38 0 72 rm f4 N',
   vcvtne2ps2bf16: 'e F2 0F38 0 72 rvm f4',
   vdpbf16ps: 'e F3 0F38 0 52 rvm f4',
   // Moves
@@ -133,13 +136,17 @@ export const VECTOR_TABLE = {
   vmovdqu8_store: 'e F2 0F 0 7F mr m',
   vmovdqu16: 'e F2 0F 1 6F rm m',
   vmovdqu16_store: 'e F2 0F 1 7F mr m',
-  vmovntdq: 've 66 0F 0 E7 mr m',
-  vmovntps: 've - 0F 0 2B mr m',
-  vmovss: 've F3 0F 0 10 rm 4',
-  vmovss_store: 've F3 0F 0 11 mr 4',
-  vmovsd: 've F2 0F 1 10 rm 8',
-  vmovsd_store: 've F2 0F 1 11 mr 8',
-  vmovhps: 've - 0F 0 16 rvm 8',
+  vmovntdq: 've 66 0F 0 E7 mr m M',
+  vmovntps: 've - 0F 0 2B mr m M',
+  vmovss: 've F3 0F 0 10 rm 4 M',
+  vmovss_store: 've F3 0F 0 11 mr 4 M',
+  vmovsd: 've F2 0F 1 10 rm 8 M',
+  vmovsd_store: 've F2 0F 1 11 mr 8 M',
+  vmovhps: 've - 0F 0 16 rvm 8 M',
+  vmaskmovps: 'v 66 0F38 0 2C rvm m M',
+  vmaskmovps_store: 'v 66 0F38 0 2E mvr m M',
+  vmaskmovpd: 'v 66 0F38 0 2D rvm m M',
+  vmaskmovpd_store: 'v 66 0F38 0 2F mvr m M',
   vmovd: 've 66 0F 0 6E rm 4',
   vmovd_store: 've 66 0F 0 7E mr 4',
   vmovq: 've 66 0F 1! 6E rm 8',
@@ -152,7 +159,7 @@ export const VECTOR_TABLE = {
   vpextrw: 've 66 0F3A 0 15 mri 2',
   vpextrd: 've 66 0F3A 0 16 mri 4',
   vpextrq: 've 66 0F3A 1! 16 mri 8',
-  vpmovmskb: 'v 66 0F 0 D7 rm m',
+  vpmovmskb: 'v 66 0F 0 D7 rm m R',
   // Broadcasts and lanes
   vbroadcastss: 've 66 0F38 0 18 rm 4',
   vbroadcastsd: 've 66 0F38 1 19 rm 8',
@@ -160,16 +167,16 @@ export const VECTOR_TABLE = {
   vpbroadcastw: 've 66 0F38 0 79 rm 2',
   vpbroadcastd: 've 66 0F38 0 58 rm 4',
   vpbroadcastq: 've 66 0F38 1 59 rm 8',
-  vpbroadcastb_gpr: 'e 66 0F38 0 7A rm 1',
-  vpbroadcastw_gpr: 'e 66 0F38 0 7B rm 2',
-  vpbroadcastd_gpr: 'e 66 0F38 0 7C rm 4',
-  vpbroadcastq_gpr: 'e 66 0F38 1 7C rm 8',
-  vbroadcasti128: 'v 66 0F38 0 5A rm 16',
-  vbroadcastf128: 'v 66 0F38 0 1A rm 16',
-  vbroadcasti32x4: 'e 66 0F38 0 5A rm 16',
-  vbroadcasti64x4: 'e 66 0F38 1 5B rm 32',
-  vbroadcasti64x2: 'e 66 0F38 1 5A rm 16',
-  vbroadcasti32x8: 'e 66 0F38 0 5B rm 32',
+  vpbroadcastb_gpr: 'e 66 0F38 0 7A rm 1 R',
+  vpbroadcastw_gpr: 'e 66 0F38 0 7B rm 2 R',
+  vpbroadcastd_gpr: 'e 66 0F38 0 7C rm 4 R',
+  vpbroadcastq_gpr: 'e 66 0F38 1 7C rm 8 R',
+  vbroadcasti128: 'v 66 0F38 0 5A rm 16 M',
+  vbroadcastf128: 'v 66 0F38 0 1A rm 16 M',
+  vbroadcasti32x4: 'e 66 0F38 0 5A rm 16 M',
+  vbroadcasti64x4: 'e 66 0F38 1 5B rm 32 M',
+  vbroadcasti64x2: 'e 66 0F38 1 5A rm 16 M',
+  vbroadcasti32x8: 'e 66 0F38 0 5B rm 32 M',
   vinserti128: 'v 66 0F3A 0 38 rvmi 16',
   vinsertf128: 'v 66 0F3A 0 18 rvmi 16',
   vextracti128: 'v 66 0F3A 0 39 mri 16',
@@ -337,41 +344,43 @@ export const VECTOR_TABLE = {
   vptestmd: 'e 66 0F38 0 27 rvm f4',
   vptestnmd: 'e F3 0F38 0 27 rvm f4',
   vpshufbitqmb: 'e 66 0F38 0 8F rvm m',
-  vpmovm2b: 'e F3 0F38 0 28 rm m',
-  vpmovm2d: 'e F3 0F38 0 38 rm m',
-  vpmovb2m: 'e F3 0F38 0 29 rm m',
-  vpmovd2m: 'e F3 0F38 0 39 rm m',
+  vpmovm2b: 'e F3 0F38 0 28 rm m R',
+  vpmovm2d: 'e F3 0F38 0 38 rm m R',
+  vpmovb2m: 'e F3 0F38 0 29 rm m R',
+  vpmovd2m: 'e F3 0F38 0 39 rm m R',
   vptest: 'v 66 0F38 0 17 rm m',
   // Gathers: the index is a vector; EVEX takes a masked destination, VEX a third operand, the mask
-  vpgatherdd: 'e 66 0F38 0 90 rm 4',
-  vpgatherdq: 'e 66 0F38 1 90 rm 8',
-  vpgatherqq: 'e 66 0F38 1 91 rm 8',
-  vgatherdps: 'e 66 0F38 0 92 rm 4',
-  vpgatherdd_vex: 'v 66 0F38 0 90 rmv 4',
-  vpgatherdq_vex: 'v 66 0F38 1 90 rmv 8',
+  vpgatherdd: 'e 66 0F38 0 90 rm 4 M',
+  vpgatherdq: 'e 66 0F38 1 90 rm 8 M',
+  vpgatherqq: 'e 66 0F38 1 91 rm 8 M',
+  vgatherdps: 'e 66 0F38 0 92 rm 4 M',
+  vpgatherdd_vex: 'v 66 0F38 0 90 rmv 4 M',
+  vpgatherdq_vex: 'v 66 0F38 1 90 rmv 8 M',
   // Mask registers
   kmovw: 'v - 0F 0 90 rm 2',
-  kmovw_store: 'v - 0F 0 91 mr 2',
-  kmovw_from: 'v - 0F 0 92 rm 4',
-  kmovw_to: 'v - 0F 0 93 rm 4',
-  kmovd_from: 'v F2 0F 0 92 rm 4',
-  kmovd_to: 'v F2 0F 0 93 rm 4',
+  kmovw_store: 'v - 0F 0 91 mr 2 M',
+  kmovw_from: 'v - 0F 0 92 rm 4 R',
+  kmovw_to: 'v - 0F 0 93 rm 4 R',
+  kmovd_from: 'v F2 0F 0 92 rm 4 R',
+  kmovd_to: 'v F2 0F 0 93 rm 4 R',
   kmovd: 'v 66 0F 1 90 rm 4',
   kmovq: 'v - 0F 1 90 rm 8',
-  kmovq_store: 'v - 0F 1 91 mr 8',
-  kmovq_from: 'v F2 0F 1 92 rm 8',
-  kmovq_to: 'v F2 0F 1 93 rm 8',
-  kxnorw: 'v - 0F 0 46 rvm 2 L',
-  kxorw: 'v - 0F 0 47 rvm 2 L',
-  korw: 'v - 0F 0 45 rvm 2 L',
-  kandw: 'v - 0F 0 41 rvm 2 L',
-  knotw: 'v - 0F 0 44 rm 2',
-  kortestw: 'v - 0F 0 98 rm 2',
-  kshiftrq: 'v 66 0F3A 1 31 rmi 8',
-  kshiftrw: 'v 66 0F3A 1 30 rmi 2',
-  kunpckdq: 'v - 0F 1 4B rvm 8 L',
-  kunpckwd: 'v - 0F 0 4B rvm 4 L',
-  kunpckbw: 'v 66 0F 0 4B rvm 2 L',
+  kmovq_store: 'v - 0F 1 91 mr 8 M',
+  kmovq_from: 'v F2 0F 1 92 rm 8 R',
+  kmovq_to: 'v F2 0F 1 93 rm 8 R',
+  kxnorw: 'v - 0F 0 46 rvm 2 LR',
+  kxorw: 'v - 0F 0 47 rvm 2 LR',
+  korw: 'v - 0F 0 45 rvm 2 LR',
+  kandw: 'v - 0F 0 41 rvm 2 LR',
+  knotw: 'v - 0F 0 44 rm 2 R',
+  kortestw: 'v - 0F 0 98 rm 2 R',
+  kshiftrq: 'v 66 0F3A 1 31 rmi 8 R',
+  kshiftrw: 'v 66 0F3A 1 30 rmi 2 R',
+  kunpckdq: 'v - 0F 1 4B rvm 8 LR',
+  kunpckwd: 'v - 0F 0 4B rvm 4 LR',
+  kunpckbw: 'v 66 0F 0 4B rvm 2 LR',
+  vldmxcsr: 'v - 0F 0 AE/2 m 4 M',
+  vstmxcsr: 'v - 0F 0 AE/3 m 4 M',
   // General registers
   andn: 'v - 0F38 1 F2 rvm 8',
   bextr: 'v - 0F38 1 F7 rmv 8',
@@ -384,23 +393,23 @@ export const VECTOR_TABLE = {
   rorx: 'v F2 0F3A 1 F0 rmi 8',
   mulx: 'v F2 0F38 1 F6 rvm 8',
   // AMX. Tile memory is [base + index]: the index is the stride of rows.
-  ldtilecfg: 'v - 0F38 0 49/0 m 64',
-  sttilecfg: 'v 66 0F38 0 49/0 m 64',
+  ldtilecfg: 'v - 0F38 0 49/0 m 64 M',
+  sttilecfg: 'v 66 0F38 0 49/0 m 64 M',
   tilezero: 'v F2 0F38 0 49 r 0',
-  tileloadd: 'v F2 0F38 0 4B rm 0',
-  tileloaddt1: 'v 66 0F38 0 4B rm 0',
-  tilestored: 'v F3 0F38 0 4B mr 0',
-  tdpbssd: 'v F2 0F38 0 5E rmv 0',
-  tdpbsud: 'v F3 0F38 0 5E rmv 0',
-  tdpbusd: 'v 66 0F38 0 5E rmv 0',
-  tdpbuud: 'v - 0F38 0 5E rmv 0',
-  tdpbf16ps: 'v F3 0F38 0 5C rmv 0',
+  tileloadd: 'v F2 0F38 0 4B rm 0 M',
+  tileloaddt1: 'v 66 0F38 0 4B rm 0 M',
+  tilestored: 'v F3 0F38 0 4B mr 0 M',
+  tdpbssd: 'v F2 0F38 0 5E rmv 0 R',
+  tdpbsud: 'v F3 0F38 0 5E rmv 0 R',
+  tdpbusd: 'v 66 0F38 0 5E rmv 0 R',
+  tdpbuud: 'v - 0F38 0 5E rmv 0 R',
+  tdpbf16ps: 'v F3 0F38 0 5C rmv 0 R',
 } as const satisfies Record<string, string>;
 
 export type VectorMnemonic = keyof typeof VECTOR_TABLE;
 
-/** Bytes of memory: fixed, or a part of the vector (`full` with the bytes of a broadcast element). */
-export type MemorySize = { readonly full: number } | { readonly part: number } | { readonly fixed: number };
+/** Bytes of memory: fixed, or a part of the vector; and of an element that can be broadcast, where one can. */
+export type MemorySize = { readonly fixed: number } | { readonly part: number; readonly element?: number };
 
 export interface VectorForm {
   readonly vex: boolean;
@@ -418,21 +427,26 @@ export interface VectorForm {
   readonly memory: MemorySize;
   /** VEX.L set for mask instructions of two sources. */
   readonly long: boolean;
+  /** What the operand `m` is restricted to. */
+  readonly only: 'memory' | 'register' | undefined;
+  /** The destination is half as wide as the source. */
+  readonly narrows: boolean;
 }
 
 const PREFIXES = ['-', '66', 'F3', 'F2'];
 const MAPS = ['', '0F', '0F38', '0F3A'];
 const PARTS: Readonly<Record<string, MemorySize>> = {
-  f4: { full: 4 },
-  f8: { full: 8 },
+  f4: { part: 1, element: 4 },
+  f8: { part: 1, element: 8 },
   m: { part: 1 },
+  h4: { part: 2, element: 4 },
   h: { part: 2 },
   q: { part: 4 },
   o: { part: 8 },
 };
 
 function parse(line: string): VectorForm {
-  const [encodings, prefix, map, w, code, form, size, long] = line.split(' ');
+  const [encodings, prefix, map, w, code, form, size, flags = ''] = line.split(' ');
   const [opcode, extension = '0'] = code.split('/');
   const wide = Number(w[0]);
   return {
@@ -446,7 +460,9 @@ function parse(line: string): VectorForm {
     extension: Number(extension),
     form,
     memory: PARTS[size] ?? { fixed: Number(size) },
-    long: long === 'L',
+    long: flags.includes('L'),
+    only: flags.includes('M') ? 'memory' : flags.includes('R') ? 'register' : undefined,
+    narrows: flags.includes('N'),
   };
 }
 

@@ -7,9 +7,9 @@ import {
   GraphBuilder,
 } from '../../../graph/index.ts';
 import { decode, FORMATS } from '../../../quants/index.ts';
+import { lowerCacheStore } from '../../tape/ops/cache.ts';
 import { Bench, type Placed } from '../testing.cases.ts';
 import { lowerAttention } from './attention.ts';
-import { lowerCacheStore } from './cache.ts';
 
 /** T query positions after `past` others; H heads of D columns, K key-value heads. */
 interface Problem {

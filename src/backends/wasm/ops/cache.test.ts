@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { normal, sample } from '../../../../test/random.ts';
 import { f32ToF16 } from '../../../core/index.ts';
 import { type CacheType, cacheRowBytes, GraphBuilder } from '../../../graph/index.ts';
+import { lowerCacheStore } from '../../tape/ops/cache.ts';
 import { Bench, type Placed } from '../testing.cases.ts';
-import { lowerCacheStore } from './cache.ts';
 
 /** The bytes of a cache of 3 rows after `x`, rows 40 floats apart, was stored at row `past`. */
 function stored(type: CacheType, cols: number, x: Float32Array, past: number, threads: number): Uint8Array {

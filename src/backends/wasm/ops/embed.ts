@@ -1,15 +1,12 @@
-/** Lowering of the token embedding. */
-import { formatBytes } from '../../../quants/index.ts';
-import type { Lower } from '../lower.ts';
-import { matrix, output, size } from './operands.ts';
+/** Lowering of the token embedding: a kernel a float format, one for all formats in blocks. */
+
+import type { Lower } from '../../tape/lower.ts';
+import { embedArgs } from '../../tape/ops/embed.ts';
 
 export const lowerEmbed: Lower<'embed'> = (node, context) => {
-  const out = output(node);
-  const { address, format } = context.weight(node.weight);
-  const { cols, rows: limit } = node.weight;
-  const rowBytes = formatBytes(format, cols);
-  const common = [...matrix(node.tokens, context), address, rowBytes, ...matrix(out, context)];
-  const args = [...common, ...size(out, context), limit];
+  const { format } = context.weight(node.weight);
+  const { cols } = node.weight;
+  const args = embedArgs(node, context);
   if (!format.plane) return [{ kernel: `embed_${format.name.toLowerCase()}`, args }];
   const { group, mins } = format.plane;
   const blocks = cols / format.blockSize;

@@ -1,17 +1,16 @@
 /** The table of lowerings: one line an operation. */
-import type { OpName } from '../../../graph/index.ts';
-import type { Lower } from '../lower.ts';
+import type { Lowerings } from '../../tape/lower.ts';
+import { lowerCacheStore } from '../../tape/ops/cache.ts';
+import { lowerAdd, lowerAddBias, lowerRows, lowerSwiglu } from '../../tape/ops/elementwise.ts';
+import { lowerDivergence, lowerLoss } from '../../tape/ops/likelihood.ts';
+import { lowerRmsNorm } from '../../tape/ops/norm.ts';
+import { lowerRope } from '../../tape/ops/rope.ts';
+import { lowerSquareSum } from '../../tape/ops/square-sum.ts';
 import { lowerAttention } from './attention.ts';
-import { lowerCacheStore } from './cache.ts';
-import { lowerAdd, lowerAddBias, lowerRows, lowerSwiglu } from './elementwise.ts';
 import { lowerEmbed } from './embed.ts';
-import { lowerDivergence, lowerLoss } from './likelihood.ts';
 import { lowerMatmul } from './matmul.ts';
-import { lowerRmsNorm } from './norm.ts';
-import { lowerRope } from './rope.ts';
-import { lowerSquareSum } from './square-sum.ts';
 
-export const LOWER = {
+export const LOWERINGS = {
   embed: lowerEmbed,
   rms_norm: lowerRmsNorm,
   matmul: lowerMatmul,
@@ -25,4 +24,4 @@ export const LOWER = {
   square_sum: lowerSquareSum,
   loss: lowerLoss,
   divergence: lowerDivergence,
-} as const satisfies { [O in OpName]: Lower<O> };
+} as const satisfies Lowerings;

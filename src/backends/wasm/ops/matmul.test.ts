@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { normal, sample } from '../../../../test/random.ts';
 import { decode, encode, FORMATS, type Plane, type TensorFormat } from '../../../quants/index.ts';
-import type { LowerContext } from '../lower.ts';
+import type { LowerContext } from '../../tape/lower.ts';
 import { ENGINE_BASE64 } from '../module.gen.ts';
 import { lowerMatmul } from './matmul.ts';
 
@@ -65,6 +65,7 @@ function run({ format, weights, rows, cols, x, xStride, xColumn, threads = 1 }: 
     state: () => 0,
     spans: () => 0,
     temporary: alloc,
+    uniform: false,
     has: () => false,
     slot: () => 1,
   };

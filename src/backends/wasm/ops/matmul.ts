@@ -4,8 +4,8 @@
  */
 import { rowsOf } from '../../../graph/index.ts';
 import type { Plane, TensorFormat } from '../../../quants/index.ts';
+import type { Command, Lower, LowerContext, Place } from '../../tape/lower.ts';
 import * as layout from '../kernels/layout.as.ts';
-import type { Command, Lower, LowerContext, Place } from '../lower.ts';
 import { byteProduct, singleProduct } from './single.ts';
 
 /** Up to so many tokens weights are expanded four rows at a time, as they come from memory. */

@@ -4,10 +4,10 @@
  * of a byte instead: another 1.4 to 1.6 times the speed, at llama.cpp's rounding of activations.
  */
 import { formatBytes, type TensorFormat } from '../../../quants/index.ts';
+import type { Command, LowerContext } from '../../tape/lower.ts';
 import { BYTE_RECORD } from '../kernels/bytes-layout.as.ts';
 import { WIDE } from '../kernels/layout.as.ts';
 import * as kinds from '../kernels/single-kinds.as.ts';
-import type { Command, LowerContext } from '../lower.ts';
 
 const KINDS: ReadonlyMap<string, number> = new Map(Object.entries(kinds));
 
@@ -46,7 +46,7 @@ export function byteProduct(
   context: LowerContext,
 ): Command[] | undefined {
   const kind = BYTE_KINDS.get(format.name);
-  if (kind === undefined || !context.has('matvec_bytes')) return undefined;
+  if (kind === undefined || context.uniform || !context.has('matvec_bytes')) return undefined;
   const groups = cols / WIDE;
   const records = context.temporary(groups * BYTE_RECORD);
   const args = [kind, address, rows, cols, formatBytes(format, cols), records, y];

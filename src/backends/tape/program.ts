@@ -15,9 +15,9 @@ import type { Program, Step } from '../backend.ts';
 import { bound, checkBindings } from '../binding.ts';
 import { Block, blockOf } from './buffer.ts';
 import { type Bindings, NodeContext, type Target } from './context.ts';
-import type { Command, Lower } from './lower.ts';
-import { LOWER } from './ops/index.ts';
-import { encode } from './walk.ts';
+import { encode } from './encode.ts';
+import type { Command, Lower, Lowerings } from './lower.ts';
+import { workOf } from './work.ts';
 
 /** Tapes kept a program: a prompt's, a token's, and some more. */
 const KEPT = 8;
@@ -39,6 +39,8 @@ export interface Lowered {
   readonly plan: MemoryPlan;
   readonly tape: Float64Array;
   readonly commands: number;
+  /** Of the run, as far as `workOf` estimates it. */
+  readonly work: number;
   readonly moving: readonly Moving[];
   readonly dims: Dims;
   /** Workspace bytes: values and temporaries. */
@@ -47,23 +49,20 @@ export interface Lowered {
   readonly scratch: number;
 }
 
-/** Commands of a node. */
-function commandsOf(node: Node, context: NodeContext): readonly Command[] {
-  return (LOWER[node.op] as Lower<OpName>)(node, context);
-}
-
-export class WasmProgram implements Program {
+export class TapeProgram implements Program {
   readonly graph: Graph;
   /** Names to bind, in the order of `Lowered.blocks`. */
   readonly #names: readonly string[];
+  readonly #lowerings: Lowerings;
   readonly #uniform: boolean;
   /** Symbolic row counts of the graph's values. */
   readonly #uses: ReadonlySet<Rows>;
   readonly #tapes = new Map<string, Lowered>();
 
   /** @param uniform whether a lone token gets the same bits as one of many. */
-  constructor(graph: Graph, uniform: boolean) {
+  constructor(graph: Graph, lowerings: Lowerings, uniform: boolean) {
     this.graph = graph;
+    this.#lowerings = lowerings;
     this.#uniform = uniform;
     const named = [...graph.weights, ...graph.states].map(({ name }) => name);
     const values = [...graph.inputs.values(), ...graph.nodes.flatMap(({ output }) => output ?? [])];
@@ -80,6 +79,10 @@ export class WasmProgram implements Program {
       this.#reuse(kept, blocks, step.dims, target) ?? this.#lowerAll(blocks, step, target, kept?.plan);
     if (lowered !== kept) this.#keep(key, lowered);
     return lowered;
+  }
+
+  #commandsOf(node: Node, context: NodeContext): readonly Command[] {
+    return (this.#lowerings[node.op] as Lower<OpName>)(node, context);
   }
 
   /** The sizes that the graph's values have. */
@@ -135,7 +138,7 @@ export class WasmProgram implements Program {
     let commands = 0;
     for (const node of this.graph.nodes) {
       const context = new NodeContext(bindings, dims, target, plan, this.#uniform);
-      const own = commandsOf(node, context);
+      const own = this.#commandsOf(node, context);
       const encoded = encode(own, target.numbers);
       if (context.readPast) moving.push({ node, at: numbers.length, length: encoded.length });
       numbers.push(...encoded);
@@ -144,7 +147,8 @@ export class WasmProgram implements Program {
     }
     const tape = Float64Array.from(numbers);
     const { workspace, spans } = target;
-    return { blocks, bindings, workspace, spans, plan, tape, commands, moving, dims, ...needs };
+    const work = workOf(this.graph, dims);
+    return { blocks, bindings, workspace, spans, plan, tape, commands, work, moving, dims, ...needs };
   }
 
   /** A copy with the moving nodes lowered again (a run may hold both); undefined if their lengths have changed. */
@@ -153,7 +157,7 @@ export class WasmProgram implements Program {
     const needs = { bytes: kept.bytes, scratch: kept.scratch };
     for (const { node, at, length } of kept.moving) {
       const context = new NodeContext(kept.bindings, dims, target, kept.plan, this.#uniform);
-      const own = commandsOf(node, context);
+      const own = this.#commandsOf(node, context);
       const encoded = encode(own, target.numbers);
       if (encoded.length !== length) return undefined;
       tape.set(encoded, at);

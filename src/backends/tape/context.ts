@@ -15,6 +15,7 @@ import {
 import type { TensorFormat } from '../../quants/index.ts';
 import { stateBytes, weightBytes } from '../binding.ts';
 import { type Block, demandBytes } from './buffer.ts';
+import type { KernelNumbers } from './encode.ts';
 import type { LowerContext, Place } from './lower.ts';
 
 /** Temporaries start at a multiple of this many bytes: a cache line. */
@@ -32,31 +33,30 @@ export interface Bindings {
 /** What lowering needs to know of the backend. */
 export interface Target {
   readonly threads: number;
-  /** Kernel numbers by name. */
-  readonly numbers: ReadonlyMap<string, number>;
-  /** Table slots by format name. */
+  readonly numbers: KernelNumbers;
+  /** Numbers of expand kernels by format name; see LowerContext.slot. */
   readonly slots: ReadonlyMap<string, number>;
   /** Address of the workspace. */
   readonly workspace: number;
-  /** Address of the run's spans; see kernels/spans.as.ts. */
+  /** Address of the run's spans; see spans.ts. */
   readonly spans: number;
 }
 
 export class NodeContext implements LowerContext {
   readonly dims: Dims;
   readonly threads: number;
+  readonly uniform: boolean;
   /** Whether the lowering asked for `past`, for the spans or for a cache, which grows with them. */
   readPast = false;
   /** Workspace bytes that the plan and the node's temporaries take. */
   end: number;
-  readonly #uniform: boolean;
   readonly #bindings: Bindings;
   readonly #sizes: Dims;
   readonly #target: Target;
   readonly #plan: MemoryPlan;
 
   constructor(bindings: Bindings, dims: Dims, target: Target, plan: MemoryPlan, uniform: boolean) {
-    this.#uniform = uniform;
+    this.uniform = uniform;
     this.#bindings = bindings;
     this.#sizes = dims;
     this.#target = target;
@@ -108,11 +108,11 @@ export class NodeContext implements LowerContext {
     return this.#target.workspace + start;
   };
 
-  readonly has = (kernel: string): boolean => !this.#uniform && this.#target.numbers.has(kernel);
+  readonly has = (kernel: string): boolean => this.#target.numbers.has(kernel);
 
   readonly slot = (format: TensorFormat): number => {
     const slot = this.#target.slots.get(format.name);
-    if (slot === undefined) throw new Error(`the engine has no expand kernel for ${format.name}`);
+    if (slot === undefined) throw new Error(`there is no expand kernel for ${format.name}`);
     return slot;
   };
 

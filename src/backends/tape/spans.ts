@@ -1,7 +1,7 @@
-/** The table of a run's spans, as kernels/spans-layout.as.ts says it. */
+/** The table of a run's spans, as spans-layout.as.ts says it. */
 import { type Dims, type Span, spansOf } from '../../graph/index.ts';
 import { checkSpans } from '../binding.ts';
-import { SPAN_BYTES, SPAN_FIRST, SPAN_PAST, SPAN_ROWS, SPAN_START } from './kernels/spans-layout.as.ts';
+import { SPAN_BYTES, SPAN_FIRST, SPAN_PAST, SPAN_ROWS, SPAN_START } from '../wasm/kernels/spans-layout.as.ts';
 
 /** Scores that attention computes for a span, up to a factor. */
 function work({ rows, past }: Span): number {

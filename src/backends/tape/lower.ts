@@ -1,4 +1,7 @@
-/** Lowering: how an operation of the graph becomes kernel calls. One function an operation, in `ops/`. */
+/**
+ * Lowering: how an operation of the graph becomes kernel calls. One function an operation: in `ops/` those that all
+ * backends with tapes share, the others with their backends.
+ */
 import type { Cache, Dims, Node, OpName, Sums, Value, Weight } from '../../graph/index.ts';
 import type { TensorFormat } from '../../quants/index.ts';
 
@@ -7,7 +10,7 @@ import type { TensorFormat } from '../../quants/index.ts';
  * the other, with a barrier between them.
  */
 export interface Command {
-  /** Export name in the engine's module. */
+  /** Name in the backend's table of kernels. */
   readonly kernel: string;
   /** Bytes of private memory that each thread needs; 0 if left out. */
   readonly scratch?: number;
@@ -28,14 +31,19 @@ export interface LowerContext {
   /** Address of the rows, which follow each other without gaps, and their format as uploaded. */
   weight(weight: Weight): { readonly address: number; readonly format: TensorFormat };
   state(state: Cache | Sums): number;
-  /** Address of the table of the run's spans; see kernels/spans.as.ts. */
+  /** Address of the table of the run's spans; see spans.ts. */
   spans(): number;
   /** Address of `bytes` shared bytes that live through this node's commands only. */
   temporary(bytes: number): number;
-  /** Whether this kernel of the relaxed engine may be used: it is there, and a lone token may differ. */
+  /** Whether a token's bits have to be the same in any company. */
+  readonly uniform: boolean;
+  /** Whether the backend has this kernel. */
   has(kernel: string): boolean;
-  /** Function-table slot of a format's expand kernel. */
+  /** Number by which kernels of the wasm engine call a format's expand kernel. @throws Error: it has none. */
   slot(format: TensorFormat): number;
 }
 
 export type Lower<O extends OpName> = (node: Node<O>, context: LowerContext) => readonly Command[];
+
+/** A lowering for each operation: what distinguishes the backends that run tapes. */
+export type Lowerings = { readonly [O in OpName]: Lower<O> };

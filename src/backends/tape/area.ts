@@ -1,19 +1,19 @@
-/** An area of engine memory that is kept between runs and grows with the largest need so far. */
+/** An area of the backend's memory that is kept between runs and grows with the largest need so far. */
 import { alignUp } from '../../core/index.ts';
-import type { EngineMemory } from './memory.ts';
+import type { TapeMemory } from './memory.ts';
 
 /** Growth by a quarter at least: needs that rise a little with every token do not move the area every time. */
 const GROWTH = 1.25;
 const UNIT = 65536;
 
 export class Area {
-  readonly #memory: EngineMemory;
+  readonly #memory: TapeMemory;
   readonly #label: string;
   #address = 0;
   #bytes = 0;
 
   /** @param label for errors. */
-  constructor(memory: EngineMemory, label: string) {
+  constructor(memory: TapeMemory, label: string) {
     this.#memory = memory;
     this.#label = label;
   }
