@@ -11,6 +11,7 @@ import { BATCH_ARGS, batchArgs, batchScratch } from '../kernels/batch/index.ts';
 import { FLOAT_ARGS, FLOAT_SCRATCH } from '../kernels/product-float.ts';
 import { QUANTIZE_ARGS } from '../kernels/quantize-bytes.ts';
 import { SINGLE_ARGS } from '../kernels/single.ts';
+import { singleScratch } from '../kernels/single-dot.ts';
 import type { Level } from '../level.ts';
 import { UNPACKS, type Unpack } from '../unpack/index.ts';
 import { argsOf } from './args.ts';
@@ -100,14 +101,15 @@ function quantize({ tokens, cols, x }: Product, layout: ActivationLayout, at: nu
 
 function singleProduct(
   { rows, cols, weights, y }: Product,
-  { format }: Unpack,
+  unpack: Unpack,
   { codes, codeStride, sums, sumStride, scales, scaleStride, planes }: ActivationLayout,
   at: number,
 ): Command {
   const first = { codes: at + codes, sums: at + sums, scales: at + scales };
   const next = { codePlane: codeStride, sumPlane: sumStride, scalePlane: scaleStride }; // a plane of one token
   const args = argsOf(SINGLE_ARGS, { weights, rows, cols, y: y.address, ...first, ...next });
-  return { kernel: `single_${format.toLowerCase()}_${planes}`, args };
+  const kernel = `single_${unpack.format.toLowerCase()}_${planes}`;
+  return { kernel, scratch: singleScratch(unpack, planes, cols), args };
 }
 
 interface Activations {
