@@ -43,6 +43,8 @@ export interface ReadBytes {
 
 export interface Backend {
   readonly name: string;
+  /** Of its machine code, where it has several. */
+  readonly level?: string;
   readonly threads: number;
   /** Bytes that all buffers together may take; Infinity where only the machine's memory limits it. */
   readonly capacity: number;

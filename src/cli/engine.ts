@@ -1,26 +1,14 @@
 /** The engine for the length of a command: the options that all measuring and running commands share. */
 import { type Command, Option } from 'commander';
-import { type Backend, referenceBackend, wasmBackend } from '../backends/index.ts';
+import { type Backend, LEVEL_NAMES } from '../backends/index.ts';
 import { usageError } from '../core/index.ts';
 import { Engine } from '../generate/index.ts';
 import type { GgufFile } from '../gguf/index.ts';
 import { type AttentionAlgorithm, CACHE_TYPES, type CacheType } from '../graph/index.ts';
-import { allowRelaxedSimd, availableThreads, spawnEngineThread } from '../platform/index.ts';
+import { BACKEND_NAMES, type ChosenBackend, chooseBackend, DEFAULT_BACKEND } from '../platform/index.ts';
 import { withGguf } from './gguf.ts';
 import { parseBytes, parseChoice, parseCount } from './option-values.ts';
 
-/** The registry of backends: adding one = a line. The first is the default. */
-const BACKENDS = {
-  wasm: (threads: number, relaxed: boolean): Promise<Backend> => {
-    if (relaxed) allowRelaxedSimd();
-    return wasmBackend({ threads, spawn: spawnEngineThread, relaxed });
-  },
-  reference: async (_threads: number, _relaxed: boolean): Promise<Backend> => referenceBackend(),
-} as const;
-
-export type BackendName = keyof typeof BACKENDS;
-
-const BACKEND_NAMES = Object.keys(BACKENDS) as BackendName[];
 const ATTENTION = ['flash', 'eager'] as const satisfies readonly AttentionAlgorithm[];
 
 /** What the options of `addEngineOptions` become. */
@@ -29,6 +17,8 @@ export interface EngineFlags {
   readonly threads?: string;
   readonly memory?: string;
   readonly backend: string;
+  /** Of the native backend. */
+  readonly level?: string;
   readonly attention: string;
   readonly cacheType: string;
 }
@@ -41,6 +31,20 @@ const MODELS = {
   many: { flags: '-m, --model <file...>', text: '; NAME=FILE names it', mandatory: true },
 } as const;
 
+/** What computes, for every command that does. */
+export function addBackendOptions(command: Command): Command {
+  return command
+    .option(
+      `--backend <${BACKEND_NAMES.join('|')}>`,
+      'what computes; auto: native machine code where it runs, else wasm',
+      DEFAULT_BACKEND,
+    )
+    .option(
+      '--level <name>',
+      `instructions of native code: ${LEVEL_NAMES.join(', ')} (default: the best here)`,
+    );
+}
+
 /** @param cacheType default type of the key-value cache: f32 to measure, f16 to generate. */
 export function addEngineOptions(
   command: Command,
@@ -49,11 +53,9 @@ export function addEngineOptions(
 ): Command {
   const { flags, text, mandatory } = MODELS[model];
   const help = `GGUF file (any shard), address, owner/name[:type] of a hub, or phi3-tiny${text}`;
-  return command
-    .addOption(new Option(flags, help).makeOptionMandatory(mandatory))
+  return addBackendOptions(command.addOption(new Option(flags, help).makeOptionMandatory(mandatory)))
     .option('-t, --threads <n>', 'worker threads (default: all cores)')
     .option('--memory <size>', 'memory to stay below, e.g. 4GiB; larger models are read layer by layer')
-    .option(`--backend <${BACKEND_NAMES.join('|')}>`, 'what computes', BACKEND_NAMES[0])
     .option(
       `--attention <${ATTENTION.join('|')}>`,
       'tiles with a running maximum, or all scores at once',
@@ -65,7 +67,7 @@ export function addEngineOptions(
 export interface EngineNeeds {
   /** Positions that a sequence has at most. */
   readonly contextSize: number;
-  /** Whether single tokens may be rounded to 8 bits for speed. Not to measure: results would depend on the runtime. */
+  /** Whether activations may be rounded to 8 bits for speed. Not to measure: results would depend on the runtime. */
   readonly relaxed?: boolean;
   /** Bytes that others will take on the backend. */
   readonly reserve?: number;
@@ -73,12 +75,36 @@ export interface EngineNeeds {
   readonly sequences?: number;
 }
 
-export function openBackend(
-  { backend, threads }: Omit<EngineFlags, 'model'>,
-  relaxed: boolean,
-): Promise<Backend> {
-  const count = threads === undefined ? availableThreads() : parseCount('--threads', threads);
-  return BACKENDS[parseChoice('--backend', backend, BACKEND_NAMES)](count, relaxed);
+let toldFallback = false;
+
+/** What the options come down to on this machine; a fallback is told once, on stderr. */
+export async function choiceOf({
+  backend,
+  level,
+}: Pick<EngineFlags, 'backend' | 'level'>): Promise<ChosenBackend> {
+  const chosen = await chooseBackend(
+    parseChoice('--backend', backend, BACKEND_NAMES),
+    level === undefined ? undefined : parseChoice('--level', level, LEVEL_NAMES),
+  );
+  if (chosen.fallback !== undefined && !toldFallback) {
+    toldFallback = true;
+    process.stderr.write(`WebAssembly computes, not native code: ${chosen.fallback}\n`);
+  }
+  return chosen;
+}
+
+export async function openBackend(flags: Omit<EngineFlags, 'model'>, relaxed: boolean): Promise<Backend> {
+  const { threads } = flags;
+  const chosen = await choiceOf(flags);
+  return chosen.open({
+    threads: threads === undefined ? undefined : parseCount('--threads', threads),
+    relaxed,
+  });
+}
+
+/** What `--json` says of how results were computed. */
+export function backendJson({ name, level }: Backend): { backend: string; level: string | null } {
+  return { backend: name, level: level ?? null };
 }
 
 /** An engine of a file that is open already, on a backend that is, too. */

@@ -14,6 +14,10 @@ export interface Measurement {
 
 /** What everything was measured on. */
 export interface Occasion {
+  /** What computed. */
+  readonly backend: string;
+  /** Of its machine code, where it has several. */
+  readonly level: string | undefined;
   /** Name of the text, or of the base whose tokens were used. */
   readonly text: string;
   readonly chunks: number;
@@ -151,11 +155,13 @@ export function figuresJson(
 /** One flat object: figures by name, with `_se` and `_ci` (the bootstrap's interval) beside them. */
 export function measurementJson(measured: Measurement, occasion: Occasion): Record<string, unknown> {
   const { summary, file, bytes, bitsPerWeight } = measured;
-  const { base, text, chunks, contextSize, stride } = occasion;
+  const { backend, level, base, text, chunks, contextSize, stride } = occasion;
   return {
     model: file,
     bytes,
     bits_per_weight: bitsPerWeight,
+    backend,
+    level: level ?? null,
     text,
     chunks,
     tokens: summary.scores.nll.length,

@@ -39,7 +39,7 @@ export async function runIdentity(engine: Engine, settings: readonly unknown[]):
   const tensors = file.tensors.map(({ name, format, shape, offset }) => [name, format.name, shape, offset]);
   return {
     model: digest(file.size, tensors, local ? await fileIdentity(file.shards) : file.shards),
-    settings: digest(VERSION, backend.name, cacheType, attention, batch, settings),
+    settings: digest(VERSION, backend.name, backend.level, cacheType, attention, batch, settings),
   };
 }
 

@@ -234,6 +234,8 @@ export async function measureEngine(
       summary: summarize(scores, resamplesOf(windows.length)),
     },
     occasion: {
+      backend: engine.backend.name,
+      level: engine.backend.level,
       text: path.basename(place),
       chunks: windows.length,
       contextSize: settings.contextSize,

@@ -116,6 +116,8 @@ export const QUANT_SET = z.object({
   inputs: z.array(input),
   imatrix: imatrix.optional(),
   evaluation: evaluation.optional(),
+  /** What computed importance and losses: a backend, and the level of its machine code where it has several. */
+  computed: z.object({ backend: z.string(), level: z.string().optional() }).optional(),
   /** Settings of the quantization. */
   recipes: z.string(),
   effort: z.string(),

@@ -13,7 +13,7 @@ import { KernelTable } from './kernel-table.ts';
 import { KERNELS } from './kernels/index.ts';
 import type { Level } from './level.ts';
 import { NativeMemory } from './memory.ts';
-import { isMultiplied, LOWERINGS } from './ops/index.ts';
+import { isMultiplied, nativeLowerings } from './ops/index.ts';
 import type { NativeSystem } from './system.ts';
 import { MappedWeights } from './weights.ts';
 
@@ -36,6 +36,7 @@ export function nativeBackend({
   system,
   threads = 1,
   level,
+  wide = false,
   maxBytes = Number.POSITIVE_INFINITY,
 }: NativeOptions): Backend {
   if (!Number.isInteger(threads) || threads < 1) throw usageError(`${threads} threads: at least 1 is needed`);
@@ -45,7 +46,7 @@ export function nativeBackend({
     name: 'native',
     memory: new NativeMemory(system, maxBytes),
     crew: new NativeCrew(system, kernels, threads),
-    lowerings: LOWERINGS,
+    lowerings: nativeLowerings(level, wide ? 2 : 1),
     kernels,
     slots: new Map(),
     multiplies: isMultiplied,

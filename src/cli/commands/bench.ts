@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { usageError } from '../../core/index.ts';
 import type { Engine } from '../../generate/index.ts';
-import { addEngineOptions, type EngineFlags, withEngine } from '../engine.ts';
+import { addEngineOptions, backendJson, type EngineFlags, withEngine } from '../engine.ts';
 import { parseCount } from '../option-values.ts';
 import { bytesPerToken, measureSpeed, type Speed, type SpeedRequest, type Speeds } from '../speed.ts';
 import { formatSize, printJson, table } from '../terminal.ts';
@@ -47,7 +47,7 @@ function reportOf(engine: Engine, flags: BenchFlags, request: SpeedRequest, spee
   return {
     model: flags.model,
     architecture: model.architecture,
-    backend: backend.name,
+    ...backendJson(backend),
     threads: backend.threads,
     attention: flags.attention,
     cache_type: engine.cacheType,
@@ -70,11 +70,12 @@ function speedRow(what: string, speed: Speed | null, note: string): string[][] {
 }
 
 function printTable(report: ReturnType<typeof reportOf>, speeds: Speeds): void {
-  const { model, architecture, backend, threads, attention, cache_type, depth, bytes_per_second } = report;
+  const { model, architecture, backend, level, threads, attention, cache_type, depth, bytes_per_second } =
+    report;
   const after = depth > 0 ? ` after ${depth}` : '';
   const read = bytes_per_second === null ? '' : `${formatSize(bytes_per_second)} of weights a second`;
   process.stdout.write(
-    `${model}: ${architecture}, ${backend}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${attention} attention, ${cache_type} cache\n`,
+    `${model}: ${architecture}, ${level === null ? backend : `${backend} (${level})`}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${attention} attention, ${cache_type} cache\n`,
   );
   const rows = [
     ['', 'tokens/s', '', ''],

@@ -5,6 +5,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { generate, Session } from '../../generate/index.ts';
+import { DEFAULT_BACKEND } from '../../platform/index.ts';
 import type { QuantSet } from '../../report/index.ts';
 import { chatTemplateOf, tokenizerOf } from '../../text/index.ts';
 import { answer } from '../answers.ts';
@@ -71,7 +72,12 @@ async function conversation({ model, quants }: QuantSet, { output, threads }: De
       return quant ? [{ name: type, file: quant.files[0].name }] : [];
     }),
   ];
-  const engine = { backend: 'wasm', attention: 'flash', cacheType: 'f32', ...(threads ? { threads } : {}) };
+  const engine = {
+    backend: DEFAULT_BACKEND,
+    attention: 'flash',
+    cacheType: 'f32',
+    ...(threads ? { threads } : {}),
+  };
   const said: string[][] = [];
   for (const { file } of files) said.push(await answersOf({ ...engine, model: path.join(output, file) }));
   const c = colours(process.stdout);

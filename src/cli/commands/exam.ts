@@ -15,7 +15,7 @@ import {
 import { type Engine, Session } from '../../generate/index.ts';
 import { quoted } from '../../gguf/index.ts';
 import { tokenizerOf } from '../../text/index.ts';
-import { addEngineOptions, type EngineFlags, withEngine } from '../engine.ts';
+import { addEngineOptions, backendJson, type EngineFlags, withEngine } from '../engine.ts';
 import { printJson, table, terminalProgress } from '../terminal.ts';
 import { readTextFile } from '../texts.ts';
 
@@ -146,6 +146,7 @@ async function run(file: string, flags: Flags): Promise<void> {
       printJson({
         model: engine.model.file.name,
         exam: path.basename(file),
+        ...backendJson(engine.backend),
         ...tallyJson(result),
         categories: Object.fromEntries(categories),
         ...(flags.wrong ? { wrong } : {}),

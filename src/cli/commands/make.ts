@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { BitmillError, EXIT_CODES } from '../../core/index.ts';
+import { addBackendOptions } from '../engine.ts';
 import { make } from '../make/job.ts';
 import { passedLimits } from '../make/limits.ts';
 import type { MakeFlags } from '../make/settings.ts';
@@ -21,7 +22,7 @@ and exam.jsonl are found in the checkpoint's folder. The same command goes on wh
 a change of inputs or options concerns. A GGUF is used where it is.`;
 
 export function defineMake(command: Command): void {
-  command
+  const named = command
     .name('make')
     .description('checkpoint in; quants, their measured losses and a model card out')
     .argument(
@@ -50,7 +51,8 @@ export function defineMake(command: Command): void {
     .option('--name <name>', 'of the model and in file names (default: as the folder or repository)')
     .option('--base-model <owner/name>', 'repository that the card names as the base')
     .option('--max-kld <n|type=n>', 'exit code 6 where a mean divergence passes it; repeatable', collect, [])
-    .option('--memory <size>', 'memory to stay below, e.g. 4GiB')
+    .option('--memory <size>', 'memory to stay below, e.g. 4GiB');
+  addBackendOptions(named)
     .option('--threads <n>', 'worker threads (default: all cores)')
     .option('--json', 'print bitmill.json')
     .option('-q, --quiet', 'no progress')

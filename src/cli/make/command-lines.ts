@@ -31,6 +31,8 @@ export function commandLines(
   const chunks = (count: number | undefined) => (count === undefined ? [] : ['--chunks', String(count)]);
   const sets = recipes.set.name === RECIPE_SETS[0].name ? [] : [recipes.set.name];
   const named = [...sets, ...recipes.files.map((file) => path.basename(file))];
+  const { backend, level } = settings.computed;
+  const computed = ['--backend', backend, ...(level === undefined ? [] : ['--level', level])];
   const lines: string[] = [];
   if (source.kind === 'checkpoint') {
     const name = flags.name === undefined ? [] : ['--name', flags.name];
@@ -39,7 +41,7 @@ export function commandLines(
   }
   const calibrated = ['-f', path.basename(calibration.file), ...context, ...chunks(calibrationChunks)];
   lines.push(
-    line('imatrix', '-m', original, calibrated, special(calibration.parseSpecial), '-o', imatrix),
+    line('imatrix', '-m', original, calibrated, special(calibration.parseSpecial), '-o', imatrix, computed),
     line(
       ...['quantize', original, '-o', '.'],
       settings.typesText === undefined ? [] : ['--types', settings.typesText],
@@ -60,8 +62,9 @@ export function commandLines(
         special(evaluation.parseSpecial),
         '--save-kl-base',
         'base.gguf',
+        computed,
       ),
-      line('perplexity', '--models', '.', '--kl-base', 'base.gguf'),
+      line('perplexity', '--models', '.', '--kl-base', 'base.gguf', computed),
     );
   }
   return lines;

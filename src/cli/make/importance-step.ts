@@ -59,13 +59,13 @@ export async function makeImportance(
   inputs: Inputs,
   name: string,
 ): Promise<ImportanceMade> {
-  const { output, contextSize, calibration, calibrationChunks } = context.settings;
+  const { output, contextSize, calibration, calibrationChunks, computed } = context.settings;
   const file = `${name}.imatrix.gguf`;
   const { parseSpecial } = calibration;
   const text = [path.basename(calibration.file), inputs.calibration, parseSpecial];
   const { record, result } = await runStep(context, {
     id: 'imatrix',
-    depends: [file, original.identity, text, contextSize, calibrationChunks ?? null],
+    depends: [file, original.identity, text, contextSize, calibrationChunks ?? null, computed],
     files: () => [file],
     result: RESULT,
     work: (progress) => measure(context, original, path.join(output, file), progress),

@@ -70,13 +70,13 @@ export class Questions {
 
   /** Of what is known of the original: what quants are measured against depends on it. */
   originalKey({ identity }: Subject): string {
-    const { contextSize, evaluation, evaluationChunks } = this.#settings;
+    const { contextSize, evaluation, evaluationChunks, computed } = this.#settings;
     const text = [
       path.basename(evaluation?.file ?? ''),
       this.#text ?? null,
       evaluation?.parseSpecial ?? false,
     ];
-    return keyOf('measure:original', identity, text, contextSize, evaluationChunks);
+    return keyOf('measure:original', identity, text, contextSize, evaluationChunks, computed);
   }
 
   quantKey(quant: Subject, baseKey: string): string {
@@ -146,7 +146,7 @@ export class Questions {
     const contextSize = Math.max(this.#settings.contextSize, paper.contextSize);
     return {
       id: `exam:${id}`,
-      key: keyOf('exam', identity, paper.sha256, contextSize),
+      key: keyOf('exam', identity, paper.sha256, contextSize, this.#settings.computed),
       files: [],
       result: EXAM_SCORE,
       needs: { contextSize },

@@ -70,6 +70,7 @@ export function assembleSet(parts: SetParts): QuantSet {
     inputs: [...inputs],
     imatrix,
     ...optional('evaluation', evaluationOf(parts)),
+    computed: settings.computed,
     recipes: settings.recipes.set.name,
     effort: settings.effort,
     ...(errors.size > 0 ? { sampledRows: SAMPLED_ROWS } : {}),

@@ -1,10 +1,11 @@
 /** The options of `make`, checked, with the texts that they name or that lie beside the checkpoint. */
 import path from 'node:path';
 import { usageError } from '../../core/index.ts';
-import { exists } from '../../platform/index.ts';
+import { DEFAULT_BACKEND, exists } from '../../platform/index.ts';
 import { type Mixture, mixtureName } from '../../quantize/index.ts';
 import { EFFORTS, type Effort } from '../../quants/index.ts';
-import type { EngineFlags } from '../engine.ts';
+import type { QuantSet } from '../../report/index.ts';
+import { choiceOf, type EngineFlags } from '../engine.ts';
 import { parseBytes, parseChoice, parseCount, parseWhole } from '../option-values.ts';
 import { type Recipes, readMixtures, readRecipes } from '../quantizing.ts';
 import { type KldLimits, parseLimits } from './limits.ts';
@@ -28,6 +29,9 @@ export interface MakeFlags {
   readonly maxKld: string[];
   readonly memory?: string;
   readonly threads?: string;
+  /** Default: as for other commands. */
+  readonly backend?: string;
+  readonly level?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -57,6 +61,9 @@ export interface MakeSettings {
   readonly exam: string | undefined;
   readonly limits: KldLimits;
   readonly baseModel: string | undefined;
+  /** What computes here, as the options and this machine have it. */
+  readonly computed: NonNullable<QuantSet['computed']>;
+  /** With that very backend and level. */
   readonly engine: Omit<EngineFlags, 'model'>;
   readonly threads: number | undefined;
   /** Bytes. */
@@ -107,6 +114,8 @@ export async function readSettings(flags: MakeFlags) {
     text === undefined ? undefined : parseWhole(option, text, 1, 1e9);
   const limits = parseLimits(flags.maxKld, mixtures.map(mixtureName));
   if (!flags.eval && limits.some) throw usageError('--max-kld and --no-eval: nothing is measured to compare');
+  const { name: backend, level } = await choiceOf({ backend: DEFAULT_BACKEND, ...flags });
+  const computed = { backend, ...(level === undefined ? {} : { level }) };
   return {
     output: flags.output,
     mixtures,
@@ -121,8 +130,9 @@ export async function readSettings(flags: MakeFlags) {
     baseModel: flags.baseModel,
     threads: flags.threads === undefined ? undefined : parseCount('--threads', flags.threads),
     memory: flags.memory === undefined ? undefined : parseBytes('--memory', flags.memory),
+    computed,
     engine: {
-      backend: 'wasm',
+      ...computed,
       attention: 'flash',
       cacheType: 'f32',
       ...(flags.threads === undefined ? {} : { threads: flags.threads }),

@@ -138,7 +138,7 @@ function putWeights(
 /** One block to f32. */
 function putBlock<K extends Kept>(k: KernelBuilder, unpack: Unpack<K>, block: Gpr, out: Gpr, kept: K): void {
   putHeader(k, unpack.header(k, block, kept));
-  const shared = unpack.share?.(k, block, kept);
+  const shared = unpack.share?.(k, block, kept) ?? {};
   const wide = k.level.avx512 && unpack.block === 256;
   const codes = k.vec('codes');
   const target = wide ? codes : ymm(codes);
@@ -147,7 +147,7 @@ function putBlock<K extends Kept>(k: KernelBuilder, unpack: Unpack<K>, block: Gp
     k.x.vmovups_store(mem(rsp, CODES), target);
     putWeights(k, unpack, out, i * target.bytes, target.bytes);
   }
-  k.free(codes, ...Object.values(shared ?? {}));
+  k.free(codes, ...Object.values(shared));
 }
 
 /** `embed_<format>` for a format of blocks; `cols` is a multiple of the block. */
@@ -157,8 +157,8 @@ export function embedKernel<K extends Kept>(unpack: Unpack<K>): KernelSource {
     args: ARGS,
     emit: (k) => {
       spare(k);
-      const kept = unpack.setup(k);
       k.x.lea(rsp, mem(rsp, -FRAME));
+      const kept = unpack.setup(k); // may keep an address below rsp
       eachToken(k, (block, out) => {
         const left = k.int('cols');
         k.while(left, 'g', 0, () => {

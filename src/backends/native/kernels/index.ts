@@ -4,6 +4,7 @@ import { UNPACKS } from '../unpack/index.ts';
 import { attentionEager } from './attention-eager.ts';
 import { attentionFlash } from './attention-flash.ts';
 import { attentionMerge, attentionParts } from './attention-parts.ts';
+import { batchKernel } from './batch/index.ts';
 import { CACHE_KERNELS } from './cache.ts';
 import { ELEMENTWISE_KERNELS } from './elementwise.ts';
 import { EMBED_KERNELS, embedKernel } from './embed.ts';
@@ -12,6 +13,7 @@ import { NORM_KERNELS } from './norm.ts';
 import { FLOAT_PRODUCTS } from './product-float.ts';
 import { quantizeBytes } from './quantize-bytes.ts';
 import { ROPE_KERNELS } from './rope.ts';
+import { singleKernel } from './single.ts';
 import { SQUARE_SUM_KERNELS } from './square-sum.ts';
 
 const unpacks = Object.values(UNPACKS).filter((unpack) => unpack !== undefined);
@@ -28,4 +30,6 @@ export const KERNELS: readonly KernelSource[] = [
   ...SQUARE_SUM_KERNELS,
   ...FLOAT_PRODUCTS,
   quantizeBytes,
+  ...unpacks.map(batchKernel),
+  ...unpacks.flatMap((unpack) => [singleKernel(unpack, 1), singleKernel(unpack, 2)]),
 ];

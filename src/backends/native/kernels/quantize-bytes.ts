@@ -6,7 +6,7 @@
 import { defineKernel, type KernelBuilder } from '../kernel.ts';
 import { type Gpr, type Memory, mem, memAt, type Register, rsp, xmm } from '../x64/index.ts';
 
-const ARGS = [
+export const QUANTIZE_ARGS = [
   'x',
   'xStride',
   'rows',
@@ -20,7 +20,7 @@ const ARGS = [
   'scales',
   'scaleStride',
 ] as const;
-type Arg = (typeof ARGS)[number];
+type Arg = (typeof QUANTIZE_ARGS)[number];
 type Builder = KernelBuilder<Arg>;
 type Ymm = Register<'ymm'>;
 
@@ -62,7 +62,7 @@ interface Places {
  */
 export const quantizeBytes = defineKernel({
   name: 'quantize_bytes',
-  args: ARGS,
+  args: QUANTIZE_ARGS,
   emit: (k: Builder) => {
     const one = k.label();
     const end = k.label();

@@ -62,8 +62,8 @@ const KINDS: readonly (readonly [RegExp, Readonly<Record<string, RegisterKind>>]
   [/^(vcvtsi2s[sd]|vmovq(_store)?|vp(ins|ext)rq|vpbroadcastq_gpr)$/, { m: 'r64' }],
   [/^(vmovd(_store)?|vp(ins|ext)r[bwd]|vpbroadcast[bwd]_gpr)$/, { m: 'r32' }],
   [/^(vpmovmskb|vmovmskps)$/, { r: 'r32' }],
-  [/^(vpcmpu?[bd]|vptestn?m[bd]|vpmov[bd]2m)$/, { r: 'mask' }],
-  [/^vpmovm2[bd]$/, { m: 'mask' }],
+  [/^(vpcmpu?[bwdq]|vptestn?m[bwdq]|vpmov[bwdq]2m)$/, { r: 'mask' }],
+  [/^vpmovm2[bwdq]$/, { m: 'mask' }],
 ];
 
 /** Comparisons that write a vector in VEX form and a mask in EVEX form. */
@@ -259,7 +259,7 @@ function maskedRip(one: Operand, rip: boolean, label: Label): Operand {
 
 /** No masks: what does not write single lanes, or writes no vector. */
 const UNMASKED =
-  /^(vucomis|vmovnt|vmov(d|q)(_store)?$|vpinsr|vpextr|vcvtt?s[sd]2si|vcvtsi2|vps[lr]ldq|vpsadbw|vpmov(m2|[bd]2m))/;
+  /^(vucomis|vmovnt|vmov[hl]p[sd]|vmov(d|q)(_store)?$|vpinsr|vpextr|vcvtt?s[sd]2si|vcvtsi2|vps[lr]ldq|vpsadbw|vpmov(m2|[bd]2m))/;
 
 function wishesOf(mnemonic: string, form: VectorForm): Wish[] {
   const wishes: Wish[] = [];

@@ -347,6 +347,7 @@ export const VECTOR_TABLE = {
   vpmovm2d: 'e F3 0F38 0 38 rm m R',
   vpmovb2m: 'e F3 0F38 0 29 rm m R',
   vpmovd2m: 'e F3 0F38 0 39 rm m R',
+  vpshufbitqmb: 'e 66 0F38 0 8F rvm m',
   vptest: 'v 66 0F38 0 17 rm m',
   // Gathers: the index is a vector; EVEX takes a masked destination, VEX a third operand, the mask
   vpgatherdd: 'e 66 0F38 0 90 rm 4 M',
@@ -378,6 +379,8 @@ export const VECTOR_TABLE = {
   kunpckdq: 'v - 0F 1 4B rvm 8 LR',
   kunpckwd: 'v - 0F 0 4B rvm 4 LR',
   kunpckbw: 'v 66 0F 0 4B rvm 2 LR',
+  vldmxcsr: 'v - 0F 0 AE/2 m 4 M',
+  vstmxcsr: 'v - 0F 0 AE/3 m 4 M',
   // General registers
   andn: 'v - 0F38 1 F2 rvm 8',
   bextr: 'v - 0F38 1 F7 rmv 8',

@@ -10,8 +10,6 @@ import { transpose } from './transpose.ts';
 /** Bytes of a row's header on the stage, and where its second half begins. */
 const HEAD = 64;
 const HALF = 32;
-/** Begin of what is prefetched, in chunks after this one. */
-const AHEAD = 2;
 
 /** Expands the chunk at slot `blockAt`. */
 export function emitPanel(b: Batch): void {
@@ -52,6 +50,18 @@ function stageRows(b: Batch): void {
   });
 }
 
+/** Brings what comes next of the row into the second cache; the first holds the panel. */
+function prefetch(b: Batch, row: Gpr): void {
+  const { k, unpack } = b;
+  k.scope(() => {
+    const next = k.gpr('next');
+    k.x.mov(next, row);
+    k.x.add(next, b.slot('ahead'));
+    const bytes = (CHUNK / unpack.block) * unpack.blockBytes;
+    for (let line = 0; line < bytes; line += 64) k.x.prefetcht1(mem(next, line));
+  });
+}
+
 interface Places {
   readonly row: Gpr;
   readonly stage: Gpr;
@@ -75,29 +85,23 @@ type Kept = ReturnType<Batch['unpack']['setup']>;
 
 function wideBlock(b: Batch, kept: Kept, { row, stage, head, d }: Places): void {
   const { k, unpack, scratch } = b;
-  for (let line = 0; line < unpack.blockBytes; line += 64) {
-    k.x.prefetcht0(mem(row, AHEAD * unpack.blockBytes + line));
-  }
-  const header = unpack.header(k, row, kept);
-  k.x.vmovss_store(mem(d), header.d);
-  k.free(header.d);
-  if (header.dmin) {
-    k.x.vmovss_store(mem(d, scratch.dmin - scratch.d), header.dmin);
-    k.free(header.dmin);
-  }
-  [header.scales, header.mins].forEach((words, half) => {
-    if (!words) return;
-    k.x.vmovdqu_store(mem(head, half * HALF), words);
-    k.free(words);
+  prefetch(b, row);
+  k.scope(() => {
+    const header = unpack.header(k, row, kept);
+    k.x.vmovss_store(mem(d), header.d);
+    if (header.dmin) k.x.vmovss_store(mem(d, scratch.dmin - scratch.d), header.dmin);
+    if (header.scales) k.x.vmovdqu_store(mem(head), header.scales);
+    if (header.mins) k.x.vmovdqu_store(mem(head, HALF), header.mins);
+  });
+  k.scope(() => {
+    const shared = unpack.share?.(k, row, kept) ?? {};
+    const codes = k.vec('codes');
+    for (let i = 0; i < CHUNK / k.level.bytes; i++) {
+      unpack.codes(k, row, i, codes, kept, shared);
+      k.x.vmovdqu_store(mem(stage, i * k.level.bytes), codes);
+    }
   });
   k.x.add(d, 4);
-  const shared = unpack.share?.(k, row, kept);
-  const codes = k.vec('codes');
-  for (let i = 0; i < CHUNK / k.level.bytes; i++) {
-    unpack.codes(k, row, i, codes, kept, shared);
-    k.x.vmovdqu_store(mem(stage, i * k.level.bytes), codes);
-  }
-  k.free(codes, ...Object.values(shared ?? {}));
 }
 
 /** Up to eight blocks of 32; columns past the last block keep what the stage holds and meet no activations. */
@@ -105,6 +109,7 @@ function narrowBlocks(b: Batch, kept: Kept, { row, stage, head, d: count }: Plac
   const { k, unpack } = b;
   k.scope(() => {
     const [block, to, step] = ['block', 'to', 'step'].map((name) => k.gpr(name));
+    prefetch(b, row);
     k.x.mov(block, row);
     k.x.mov(to, stage);
     k.x.mov(step, head);
@@ -112,16 +117,17 @@ function narrowBlocks(b: Batch, kept: Kept, { row, stage, head, d: count }: Plac
     k.countdown(
       count,
       () => {
-        k.x.prefetcht0(mem(block, 8 * AHEAD * unpack.blockBytes));
-        const header = unpack.header(k, block, kept);
-        k.x.vmovss_store(mem(step), header.d);
-        if (header.dmin) k.x.vmovss_store(mem(step, HALF), header.dmin);
-        k.free(header.d, ...(header.dmin ? [header.dmin] : []));
-        const codes = k.registers.ymm('codes');
-        const shared = unpack.share?.(k, block, kept);
-        unpack.codes(k, block, 0, codes, kept, shared);
-        k.x.vmovdqu_store(mem(to), codes);
-        k.free(codes, ...Object.values(shared ?? {}));
+        k.scope(() => {
+          const header = unpack.header(k, block, kept);
+          k.x.vmovss_store(mem(step), header.d);
+          if (header.dmin) k.x.vmovss_store(mem(step, HALF), header.dmin);
+        });
+        k.scope(() => {
+          const shared = unpack.share?.(k, block, kept) ?? {};
+          const codes = k.registers.ymm('codes');
+          unpack.codes(k, block, 0, codes, kept, shared);
+          k.x.vmovdqu_store(mem(to), codes);
+        });
         k.x.add(block, unpack.blockBytes);
         k.x.add(to, 32);
         k.x.add(step, 4);
