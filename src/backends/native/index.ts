@@ -1,4 +1,5 @@
 /** The native backend: machine code made at run time. The only door of the folder. */
+
 export { type NativeOptions, nativeBackend } from './backend.ts';
 export { cpuFeatures } from './cpu.ts';
 export {
