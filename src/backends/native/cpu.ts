@@ -106,8 +106,9 @@ export function cpuFeatures(system: NativeSystem): Features {
       avx2,
       avxVnni: avx2 && bits(sevenOne.eax, 4),
       avx512,
-      avx512Vbmi: avx512 && bits(seven.ecx, 1, 8),
+      avx512Vbmi: avx512 && bits(seven.ecx, 1, 8, 12),
       avx512Bf16: avx512 && bits(sevenOne.eax, 5),
+      // Without the system's word the first tile instruction would end the process.
       amx: avx512 && bits(saved, ...SAVES.tiles) && bits(seven.edx, 22, 24, 25) && tilesGranted(system),
     };
   });

@@ -6,9 +6,18 @@ export {
   bestLevel,
   type Features,
   LEVEL_NAMES,
+  LEVEL_NEEDS,
   LEVELS,
   type Level,
   type LevelName,
   levelsOf,
 } from './level.ts';
+export {
+  type MachineRates,
+  measureRates,
+  type ProbeOptions,
+  RATE_NAMES,
+  type Rate,
+  type RateName,
+} from './probes/index.ts';
 export type { FileMapping, Mapping, NativeFunction, NativeSystem, NativeThread } from './system.ts';
