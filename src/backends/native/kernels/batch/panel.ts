@@ -59,6 +59,7 @@ function prefetch(b: Batch, row: Gpr): void {
     k.x.add(next, b.slot('ahead'));
     const bytes = (CHUNK / unpack.block) * unpack.blockBytes;
     for (let line = 0; line < bytes; line += 64) k.x.prefetcht1(mem(next, line));
+    k.x.prefetcht1(mem(next, bytes - 1));
   });
 }
 

@@ -17,7 +17,10 @@ export const VECTORS = 2;
 export const ROUND = 512;
 
 /** Tokens of a tile: with two vectors of rows, two sums each and what feeds them that fills the registers. */
-export const tileTokens = (level: Level): number => (level.avx512 ? 6 : 2);
+export function tileTokens({ avx512, vnni }: Level): number {
+  if (avx512) return 6;
+  return vnni ? 3 : 2;
+}
 
 /** Rows of a panel. */
 export const panelRows = (level: Level): number => (VECTORS * level.bytes) / 4;

@@ -132,7 +132,7 @@ function minSums(b: Batch, tokens: number, rows: TokenRows): Sums {
   if (joined) foldSums(b, tokens, rows);
   k.scope(() => {
     const pair = k.vec('pair');
-    const part = k.vec('part');
+    const part = k.level.vnni ? pair : k.vec('part');
     for (let j = 0; j < (joined ? 4 : 8); j++) {
       sums.forEach((row, t) => {
         k.x.vpbroadcastd(pair, joined ? b.at('folded', t * FOLDED + 4 * j) : rows.at(t, 4 * j));
