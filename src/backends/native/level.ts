@@ -8,7 +8,7 @@ export interface Features {
   readonly avxVnni: boolean;
   /** F, BW, VL, DQ, CD, VNNI: Cascade Lake, Zen 4 and later. */
   readonly avx512: boolean;
-  /** VBMI and GFNI on top: Ice Lake, Zen 4 and later. */
+  /** VBMI, GFNI and BITALG on top: Ice Lake, Zen 4 and later. */
   readonly avx512Vbmi: boolean;
   readonly avx512Bf16: boolean;
   /** AMX-TILE, AMX-INT8, AMX-BF16, and the system's permission to use them. */
@@ -25,7 +25,7 @@ export interface Level {
   readonly evexVnni: boolean;
   /** 32 registers, masks, 512 bits. */
   readonly avx512: boolean;
-  /** Permutations of bytes across a vector (VBMI) and affine maps of their bits (GFNI), besides avx512. */
+  /** Besides avx512 permutations of bytes across a vector and of their bits: VBMI, GFNI, BITALG. */
   readonly vbmi: boolean;
   /** Tiles: of the hardware, or the same steps made with AVX-512, slow, for tests on other machines. */
   readonly amx: 'hardware' | 'emulated' | undefined;
@@ -48,6 +48,19 @@ export const LEVELS = {
 export type LevelName = keyof typeof LEVELS;
 
 export const LEVEL_NAMES = Object.keys(LEVELS) as LevelName[];
+
+const AVX2 = 'AVX2, FMA, F16C, BMI1 and BMI2';
+const AVX512 = 'AVX-512 F, BW, VL, DQ, CD and VNNI';
+
+/** What a level needs, in words. */
+export const LEVEL_NEEDS = {
+  amx: `AMX tiles, int8 and bf16, and ${AVX512}`,
+  avx512: AVX512,
+  avxvnni: `AVX-VNNI, and ${AVX2}`,
+  avx2: AVX2,
+  evex256: `${AVX512}; for tests: 256 bits of it`,
+  'amx-emulated': `${AVX512}; for tests: tiles made of it, slow`,
+} as const satisfies Record<LevelName, string>;
 
 /** Whether a machine runs the level. */
 const RUNS = {

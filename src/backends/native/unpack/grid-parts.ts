@@ -153,7 +153,7 @@ const BLEND = { 1: 'vmovdqu8', 2: 'vmovdqu16' } as const;
  */
 export function lookUp(
   k: KernelBuilder,
-  table: readonly Memory[],
+  table: readonly (Memory | Vec)[],
   index: Vec,
   masks: readonly Mask[],
   entryBytes: 1 | 2,

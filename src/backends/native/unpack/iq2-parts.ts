@@ -1,11 +1,11 @@
 /** What IQ2_XXS and IQ2_XS share with VBMI: points of eight components of two bits, packed in words. */
 import type { Codebook } from '../../../quants/index.ts';
 import type { KernelBuilder } from '../kernel.ts';
-import type { Mask, Register, Vec } from '../x64/index.ts';
-import { keptPlaces, lookUp, places, pointTable } from './grid-parts.ts';
-import { keepSigns, type SignsKept, signedCode } from './sign-parts.ts';
+import type { Mask, Memory, Register, Vec } from '../x64/index.ts';
+import { keptPlaces, lookUp, places } from './grid-parts.ts';
 
-export interface DigitsKept extends SignsKept {
+export interface DigitsKept {
+  readonly [name: string]: Register;
   /** Shifts that bring each code of the first to fourth of a quad's points to the bottom of a byte. */
   readonly digits0: Vec;
   readonly digits1: Vec;
@@ -15,7 +15,7 @@ export interface DigitsKept extends SignsKept {
 
 export function keepDigits(k: KernelBuilder): DigitsKept {
   const digits = (point: number) => keptPlaces(k, `digits ${point}`, (place) => 16 * point + 2 * (place & 7));
-  return { ...keepSigns(k), digits0: digits(0), digits1: digits(1), digits2: digits(2), digits3: digits(3) };
+  return { digits0: digits(0), digits1: digits(1), digits2: digits(2), digits3: digits(3) };
 }
 
 /** Which of a block's 32 points stands in a word: every quad has one of each 64 weights. */
@@ -28,22 +28,34 @@ export interface Iq2Shared {
 }
 
 /** Packed points of a block. @param index words in the order of `pointOfWord`; bits above the index do not matter. */
-export function packedWords(k: KernelBuilder, { packed, count }: Codebook, index: Vec): Iq2Shared {
+export function packedWords(k: KernelBuilder, table: readonly (Memory | Vec)[], index: Vec): Iq2Shared {
   const masks: Mask[] = [];
-  for (let bit = 64; bit < count; bit *= 2) {
+  for (let bit = 64; bit < 32 * table.length; bit *= 2) {
     const mask = k.registers.mask(`bit ${bit}`);
     k.x.vptestmw(mask, index, k.i16(bit));
     masks.push(mask);
   }
-  const points = lookUp(k, pointTable(k, packed), index, masks, 2);
+  const points = lookUp(k, table, index, masks, 2);
   k.free(...masks);
   return { points };
 }
 
-/** The 64 codes of chunk i without their signs. */
-export function spreadWords(
+/**
+ * The codes of the digits, again and again: what the bits above a digit are does not matter. A digit of 3 occurs in no
+ * point.
+ */
+export function codesOfPairs(
   k: KernelBuilder,
   { levels }: Codebook,
+  codeOf: (value: number) => number,
+): Memory {
+  return places(k, (place) => codeOf(levels[place & 3] ?? 0));
+}
+
+/** The 64 codes of chunk i without their signs. @param codes of all digits. */
+export function spreadWords(
+  k: KernelBuilder,
+  codes: Vec | Memory,
   i: number,
   target: Vec,
   kept: DigitsKept,
@@ -51,10 +63,5 @@ export function spreadWords(
 ): void {
   const digits = [kept.digits0, kept.digits1, kept.digits2, kept.digits3][i];
   k.x.vpmultishiftqb(target, digits, points);
-  // The bits above the digit select among equal entries; a digit of 3 occurs in no point.
-  k.x.vpermb(
-    target,
-    target,
-    places(k, (place) => signedCode(levels[place & 3] ?? 0)),
-  );
+  k.x.vpermb(target, target, codes);
 }

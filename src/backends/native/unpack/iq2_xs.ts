@@ -9,11 +9,20 @@ import {
   joined,
   packedPlaces,
   places,
+  pointTable,
   scaledHalf,
   sixteenNibbles,
 } from './grid-parts.ts';
-import { keepDigits, packedWords, pointOfWord, spreadWords } from './iq2-parts.ts';
-import { evenSigns, parityMatrix, signedCode, turnByBits, turnByMemory, ZERO } from './sign-parts.ts';
+import { codesOfPairs, keepDigits, packedWords, pointOfWord, spreadWords } from './iq2-parts.ts';
+import {
+  evenSigns,
+  keepSigns,
+  parityMatrix,
+  signedCode,
+  turnByBits,
+  turnByMemory,
+  ZERO,
+} from './sign-parts.ts';
 import { defineUnpack } from './unpack.ts';
 
 const AT = { words: 2, scales: 66 } as const;
@@ -54,13 +63,13 @@ export const IQ2_XS = defineUnpack({
         }),
     },
     {
-      setup: keepDigits,
+      setup: (k) => ({ ...keepDigits(k), ...keepSigns(k) }),
       share: (k, block, kept) => {
         const index = k.registers.zmm('index');
         const order = places(k, (place) => (place & 1 ? 0 : pointOfWord(place >> 1)));
         k.x.vmovdqu8(index, order);
         k.x.vpermw(index, index, mem(block, AT.words));
-        const shared = packedWords(k, iq2xsGrid(), index);
+        const shared = packedWords(k, pointTable(k, iq2xsGrid().packed), index);
         // The upper bytes of the words: seven bits above the index's last.
         k.x.vmovdqu8(
           index,
@@ -73,7 +82,7 @@ export const IQ2_XS = defineUnpack({
         return shared;
       },
       codes: (k, _block, i, target, kept, shared) => {
-        spreadWords(k, iq2xsGrid(), i, target, kept, shared);
+        spreadWords(k, codesOfPairs(k, iq2xsGrid(), signedCode), i, target, kept, shared);
         turnByMemory(k, target, mem(kept.signs, 8 * i));
       },
     },

@@ -9,12 +9,14 @@ import {
   joined,
   odd,
   places,
+  pointTable,
   scaledHalf,
   twice,
 } from './grid-parts.ts';
-import { keepDigits, packedWords, pointOfWord, spreadWords } from './iq2-parts.ts';
+import { codesOfPairs, keepDigits, packedWords, pointOfWord, spreadWords } from './iq2-parts.ts';
 import {
   evenSigns,
+  keepSigns,
   parityMatrix,
   sevenBits,
   signedCode,
@@ -65,7 +67,7 @@ export const IQ2_XXS = defineUnpack({
         }),
     },
     {
-      setup: keepDigits,
+      setup: (k) => ({ ...keepDigits(k), ...keepSigns(k) }),
       share: (k, block, kept) => {
         const byteOfPoint = (point: number) => 8 * (point >> 2) + (point & 3);
         const index = k.registers.zmm('index');
@@ -75,7 +77,7 @@ export const IQ2_XXS = defineUnpack({
           places(k, (place) => byteOfPoint(pointOfWord(place >> 1))),
         );
         k.x.vpermb(index, index, mem(block, PARTS));
-        const shared = packedWords(k, iq2xxsGrid(), index);
+        const shared = packedWords(k, pointTable(k, iq2xxsGrid().packed), index);
         const fields = places(k, (place) => 32 + 7 * (place & 3));
         const order = places(k, (place) => 8 * ((place >> 2) & 7) + (place & 3));
         k.scope(() => {
@@ -91,7 +93,7 @@ export const IQ2_XXS = defineUnpack({
         return shared;
       },
       codes: (k, _block, i, target, kept, shared) => {
-        spreadWords(k, iq2xxsGrid(), i, target, kept, shared);
+        spreadWords(k, codesOfPairs(k, iq2xxsGrid(), signedCode), i, target, kept, shared);
         turnByMemory(k, target, mem(kept.signs, 8 * i));
       },
     },

@@ -4,12 +4,12 @@
  */
 import type { Codebook } from '../../../quants/index.ts';
 import type { KernelBuilder } from '../kernel.ts';
-import type { Mask, Register, Vec } from '../x64/index.ts';
+import type { Mask, Memory, Register, Vec } from '../x64/index.ts';
 import { keptPlaces, lookUp, places, pointTable } from './grid-parts.ts';
-import { keepSigns, type SignsKept, signedCode } from './sign-parts.ts';
 
 /** Control of the byte permutations and shifts that spread packed points over bytes. */
-export interface SpreadKept extends SignsKept {
+export interface SpreadKept {
+  readonly [name: string]: Register;
   /** Pairs of bytes from the two tables, points 0..31 and 32..63, in the order that `digits` takes them. */
   readonly pairsLow: Vec;
   readonly pairsHigh: Vec;
@@ -18,17 +18,18 @@ export interface SpreadKept extends SignsKept {
   readonly digitsHigh: Vec;
 }
 
-export function keepSpread(k: KernelBuilder): SpreadKept {
-  // Quad q of pairs n holds points 32 n + 2 q and + 1 for the first 64 codes of its 128 and those 16 on for the second.
-  const pairs = (n: number) => (place: number) => {
-    const word = place >> 1;
-    const point = 32 * n + 16 * ((word >> 1) & 1) + 2 * (word >> 2) + (word & 1);
-    return point + 64 * (place & 1);
-  };
+/** The point that stands in word `word` of `first` (n = 0) or `second` (1). */
+export type PointOrder = (word: number, n: 0 | 1) => number;
+
+/** Weights as they follow each other: quads hold 8 weights of the first 64 of the 128, then 8 of the second. */
+export const inOrder: PointOrder = (word, n) =>
+  32 * n + 16 * ((word >> 1) & 1) + 2 * (word >> 2) + (word & 1);
+
+export function keepSpread(k: KernelBuilder, order: PointOrder): SpreadKept {
+  const pairs = (n: 0 | 1) => (place: number) => order(place >> 1, n) + 64 * (place & 1);
   const digits = (n: number) => (place: number) =>
     32 * n + 16 * ((place >> 2) & 1) + 8 * ((place >> 1) & 1) + 3 * (place & 1);
   return {
-    ...keepSigns(k),
     pairsLow: keptPlaces(k, 'pairs low', pairs(0)),
     pairsHigh: keptPlaces(k, 'pairs high', pairs(1)),
     digitsLow: keptPlaces(k, 'digits low', digits(0)),
@@ -43,21 +44,31 @@ export interface Iq3Shared {
   readonly second: Vec;
 }
 
+/** The two tables of packed points. */
+export interface PointTables {
+  readonly lower: readonly (Memory | Vec)[];
+  readonly upper: readonly (Memory | Vec)[];
+}
+
+export function pointTables(k: KernelBuilder, { packed }: Codebook): PointTables {
+  const bytes = (shift: number) =>
+    pointTable(
+      k,
+      Uint8Array.from(packed, (point) => (point >> shift) & 63),
+    );
+  return { lower: bytes(0), upper: bytes(6) };
+}
+
 /** Packed points of a block. @param index 64 bytes: the low bits of the indices. @param masks their high bits. */
 export function packedPoints(
   k: KernelBuilder,
-  book: Codebook,
+  tables: PointTables,
   index: Vec,
   masks: readonly Mask[],
   kept: SpreadKept,
 ): Iq3Shared {
-  const bytes = (shift: number) =>
-    pointTable(
-      k,
-      Uint8Array.from(book.packed, (point) => (point >> shift) & 63),
-    );
-  const first = lookUp(k, bytes(0), index, masks, 1);
-  const upper = lookUp(k, bytes(6), index, masks, 1);
+  const first = lookUp(k, tables.lower, index, masks, 1);
+  const upper = lookUp(k, tables.upper, index, masks, 1);
   const second = k.registers.zmm('second');
   k.x.vmovdqu8(second, first);
   k.x.vpermt2b(second, kept.pairsHigh, upper);
@@ -66,22 +77,26 @@ export function packedPoints(
   return { first, second };
 }
 
-/** The 64 codes of chunk i without their signs. */
-export function spreadPoints(
+/** The codes of the eight digits, again and again: what the bits above a digit are does not matter. */
+export function codesOfDigits(
   k: KernelBuilder,
   { levels }: Codebook,
+  codeOf: (value: number) => number,
+): Memory {
+  return places(k, (place) => codeOf(levels[place & 7]));
+}
+
+/** The 64 codes of chunk i without their signs. @param codes of all digits. */
+export function spreadPoints(
+  k: KernelBuilder,
+  codes: Vec | Memory,
   i: number,
   target: Vec,
   kept: SpreadKept,
   { first, second }: Iq3Shared,
 ): void {
   k.x.vpmultishiftqb(target, i & 1 ? kept.digitsHigh : kept.digitsLow, i & 2 ? second : first);
-  // The bits above the digit select among equal entries.
-  k.x.vpermb(
-    target,
-    target,
-    places(k, (place) => signedCode(levels[place & 7])),
-  );
+  k.x.vpermb(target, target, codes);
 }
 
 /** The bits above the lowest seven of byte indices: bit 7. */

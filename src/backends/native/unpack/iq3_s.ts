@@ -12,7 +12,15 @@ import {
   packedPlaces,
   scaledHalf,
 } from './grid-parts.ts';
-import { keepSpread, packedPoints, spreadPoints, topBits } from './iq3-parts.ts';
+import {
+  codesOfDigits,
+  inOrder,
+  keepSpread,
+  packedPoints,
+  pointTables,
+  spreadPoints,
+  topBits,
+} from './iq3-parts.ts';
 import { freeSigns, signedCode, turnByBits, turnByMemory, ZERO } from './sign-parts.ts';
 import { defineUnpack } from './unpack.ts';
 
@@ -53,19 +61,19 @@ export const IQ3_S = defineUnpack({
         }),
     },
     {
-      setup: keepSpread,
+      setup: (k) => keepSpread(k, inOrder),
       share: (k, block, kept) => {
         const index = k.registers.zmm('index');
         k.x.vmovdqu8(index, mem(block, AT.points));
         const top = topBits(k, index);
         const ninth = k.registers.mask('ninth bits');
         k.x.kmovq(ninth, mem(block, AT.high));
-        const shared = packedPoints(k, iq3sGrid(), index, [top, ninth], kept);
+        const shared = packedPoints(k, pointTables(k, iq3sGrid()), index, [top, ninth], kept);
         k.free(index, top, ninth);
         return shared;
       },
       codes: (k, block, i, target, kept, shared) => {
-        spreadPoints(k, iq3sGrid(), i, target, kept, shared);
+        spreadPoints(k, codesOfDigits(k, iq3sGrid(), signedCode), i, target, kept, shared);
         turnByMemory(k, target, mem(block, AT.signs + 8 * i));
       },
     },

@@ -11,9 +11,18 @@ import {
   scaledHalf,
   twice,
 } from './grid-parts.ts';
-import { keepSpread, packedPoints, spreadPoints, topBits } from './iq3-parts.ts';
+import {
+  codesOfDigits,
+  inOrder,
+  keepSpread,
+  packedPoints,
+  pointTables,
+  spreadPoints,
+  topBits,
+} from './iq3-parts.ts';
 import {
   evenSigns,
+  keepSigns,
   parityMatrix,
   sevenBits,
   signedCode,
@@ -62,12 +71,12 @@ export const IQ3_XXS = defineUnpack({
         }),
     },
     {
-      setup: keepSpread,
+      setup: (k) => ({ ...keepSpread(k, inOrder), ...keepSigns(k) }),
       share: (k, block, kept) => {
         const index = k.registers.zmm('index');
         k.x.vmovdqu8(index, mem(block, AT.points));
         const top = topBits(k, index);
-        const shared = packedPoints(k, iq3xxsGrid(), index, [top], kept);
+        const shared = packedPoints(k, pointTables(k, iq3xxsGrid()), index, [top], kept);
         k.free(index, top);
         k.scope(() => {
           const bits = k.registers.ymm('bits');
@@ -82,7 +91,7 @@ export const IQ3_XXS = defineUnpack({
         return shared;
       },
       codes: (k, _block, i, target, kept, shared) => {
-        spreadPoints(k, iq3xxsGrid(), i, target, kept, shared);
+        spreadPoints(k, codesOfDigits(k, iq3xxsGrid(), signedCode), i, target, kept, shared);
         turnByMemory(k, target, mem(kept.signs, 8 * i));
       },
     },

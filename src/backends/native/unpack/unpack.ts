@@ -27,7 +27,7 @@ export interface Header {
 /** Registers that hold constants through a whole kernel. */
 export type Kept = Readonly<Record<string, Register>>;
 
-export interface Unpack<K extends Kept = Kept> {
+export interface Unpack<K extends Kept = Kept, S extends Kept = Kept> {
   /** Of `FORMATS`. */
   readonly format: string;
   readonly blockBytes: number;
@@ -50,13 +50,13 @@ export interface Unpack<K extends Kept = Kept> {
    * Emits code that leaves the codes of weights n i .. n (i + 1) in `target`, one a byte, in the weights' order.
    * n is 64 on levels of 512 bits (`target` a zmm), 32 on levels of 256 bits (`target` a ymm) and for blocks of 32 always
    * (`target` a ymm, i is 0). Called in ascending order of i; registers that it takes it gives back.
-   * @param shared what `share` returned for this block; undefined without `share`.
+   * @param shared what `share` returned for this block; nothing without `share`.
    */
-  codes(k: KernelBuilder, block: Gpr, i: number, target: Vec, kept: K, shared: Kept | undefined): void;
+  codes(k: KernelBuilder, block: Gpr, i: number, target: Vec, kept: K, shared: S): void;
   /** Emits what several calls of `codes` for one block use, for example high bits that are loaded once. */
-  share?(k: KernelBuilder, block: Gpr, kept: K): Kept;
+  share?(k: KernelBuilder, block: Gpr, kept: K): S;
 }
 
-export function defineUnpack<K extends Kept>(unpack: Unpack<K>): Unpack<K> {
+export function defineUnpack<K extends Kept, S extends Kept>(unpack: Unpack<K, S>): Unpack<K, S> {
   return unpack;
 }
