@@ -170,7 +170,7 @@ class BlockRows implements RowExpander {
     const { block } = this.#unpack;
     const header = this.#unpack.header(this.#k, from, this.#kept);
     const { scale, mins } = this.#scales(header, scales);
-    const shared = this.#unpack.share?.(this.#k, from, this.#kept);
+    const shared = this.#unpack.share?.(this.#k, from, this.#kept) ?? {};
     const codes = this.#k.vec('codes');
     const target = block === 32 ? ymm(codes) : codes;
     for (let i = 0; i * target.bytes < block; i++) {
