@@ -45,9 +45,11 @@ export function singleKernel(unpack: Unpack, planes: 1 | 2): KernelSource<Single
     name: `single_${unpack.format.toLowerCase()}_${planes}`,
     args: SINGLE_ARGS,
     emit: (k: KernelBuilder<SingleArg>) => {
-      rowsToClaim(k);
-      k.x.store64(COUNTER_AT, k.counter);
+      k.registers.reserve(rax, 'quotient');
       const copy = copiedOperands(k, unpack, planes);
+      k.free(rax);
+      rowsToClaim(k); // destroys rdx, the address of the scratch
+      k.x.store64(COUNTER_AT, k.counter);
       k.free(k.thread, k.threads, k.scratch, k.counter);
       const group = groupOf(k, unpack, planes, copy);
       const weights = k.gpr('weights');
@@ -180,7 +182,7 @@ function total(k: KernelBuilder, { accumulators, mins }: Group): Vec {
     }
     if (mins) k.x.vsubps(ymm(first), ymm(first), ymm(mins));
     const [low, high] = [xmm(first), xmm(half)];
-    if (ymm(first).code > 15) k.x.vextracti32x4(high, ymm(first), 1);
+    if (k.level.avx512) k.x.vextracti32x4(high, ymm(first), 1);
     else k.x.vextractf128(high, ymm(first), 1);
     k.x.vaddps(low, low, high);
     k.x.vpermilps(high, low, 0b01_00_11_10);
