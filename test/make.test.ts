@@ -43,6 +43,10 @@ const done = (steps: Record<string, string>): string[] =>
 const readSet = (): QuantSet =>
   QUANT_SET.parse(JSON.parse(readFileSync(path.join(SET, 'bitmill.json'), 'utf8')));
 
+/** The level is named where the backend has any. */
+const levelOf = ({ computed }: QuantSet) =>
+  computed?.backend === 'native' ? { level: expect.any(String) as string } : {};
+
 const ALL = [
   'convert',
   'imatrix',
@@ -168,6 +172,18 @@ test('what a change repeats, and nothing else', () => {
     'errors',
     'card',
   ]);
+  expect(readSet().computed).toEqual({
+    backend: expect.stringMatching(/^(native|wasm)$/),
+    ...levelOf(readSet()),
+  });
+  // Other machine code gives other last digits: everything that is computed is computed anew.
+  const anew = done(make('Q4_0,Q8_0', '--backend', 'reference'));
+  expect(anew, 'another backend').toEqual(expect.arrayContaining(['imatrix', ...measures]));
+  const set = readSet();
+  expect(set.computed).toEqual({ backend: 'reference' });
+  const computing = set.commands.filter((line) => /^bitmill (imatrix|perplexity) /.test(line));
+  expect(computing).toHaveLength(3);
+  for (const line of computing) expect(line).toMatch(/ --backend reference$/);
 }, 600_000);
 
 test('a GGUF is used where it is; --max-kld is checked at the end, --json prints the set', () => {

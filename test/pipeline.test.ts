@@ -125,6 +125,17 @@ describe('shapes', () => {
     await q8.dispose();
   });
 
+  test('a backend can be named, and whichever computes says the same', async () => {
+    const answers = new Set<string>();
+    for (const backend of ['auto', 'reference'] as const) {
+      const named = await pipeline('text-generation', MODEL, { dtype: 'bf16', backend, context_size: 64 });
+      const [{ generated_text }] = await named('Once upon a time', { max_new_tokens: 6, do_sample: false });
+      answers.add(generated_text);
+      await named.dispose();
+    }
+    expect(answers.size).toBe(1);
+  });
+
   test('types follow the input and return_full_text', () => {
     const chat: Chat = ASK;
     const unsure = { return_full_text: Math.random() > 0.5 };
@@ -158,6 +169,9 @@ describe('options', () => {
       hint: 'did you mean context_size?',
     });
     await refused({ device: 'webgpu' }).toThrow('device: webgpu is none of auto, cpu, wasm');
+    await refused({ backend: 'webgl' }).toThrow('backend: webgl is none of auto, native, wasm, reference');
+    await refused({ level: 'sse2' }).toThrow('level: sse2 is none of ');
+    await refused({ backend: 'wasm', level: 'avx2' }).toThrow('the backend wasm has no levels');
     await refused({ batch_size: 0 }).toThrow('batch_size: 0 is not a whole number from 1');
     await refused({ dtype: 'q3' }).toThrow('dtype: q3 is no type');
   });

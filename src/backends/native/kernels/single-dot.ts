@@ -23,7 +23,7 @@ export function singleScratch({ dot }: Unpack, planes: 1 | 2, cols: number): num
 }
 
 /** Where a row finds the address of the copy: below the stack pointer, since registers are scarce. */
-const COPY_AT = mem(rsp, -8);
+const COPY_AT = mem(rsp, -40);
 
 /** Bytes from a plane of the copy to the next one. */
 export interface CopiedOperands {

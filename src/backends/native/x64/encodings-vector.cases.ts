@@ -62,7 +62,7 @@ const KINDS: readonly (readonly [RegExp, Readonly<Record<string, RegisterKind>>]
   [/^(vcvtsi2s[sd]|vmovq(_store)?|vp(ins|ext)rq|vpbroadcastq_gpr)$/, { m: 'r64' }],
   [/^(vmovd(_store)?|vp(ins|ext)r[bwd]|vpbroadcast[bwd]_gpr)$/, { m: 'r32' }],
   [/^(vpmovmskb|vmovmskps)$/, { r: 'r32' }],
-  [/^(vpcmpu?[bwdq]|vptestn?m[bwdq]|vpmov[bwdq]2m)$/, { r: 'mask' }],
+  [/^(vpcmpu?[bwdq]|vptestn?m[bwdq]|vpmov[bwdq]2m|vpshufbitqmb)$/, { r: 'mask' }],
   [/^vpmovm2[bwdq]$/, { m: 'mask' }],
 ];
 
@@ -294,7 +294,7 @@ function evexWishes(mnemonic: string, form: VectorForm, operands: readonly Wish[
   const [operand] = operands;
   const wishes: Wish[] = [];
   const toMemory = form.form.startsWith('m') && operand === 'memory';
-  const toMask = MASK_IN_EVEX.test(mnemonic) || /^(vpcmp|vptest)/.test(mnemonic);
+  const toMask = MASK_IN_EVEX.test(mnemonic) || /^(vpcmp|vptest|vpshufbit)/.test(mnemonic);
   const gather = GATHER.test(mnemonic);
   if (!UNMASKED.test(mnemonic)) {
     wishes.push({ evex: true, length, operand, mask: 'merge' });
