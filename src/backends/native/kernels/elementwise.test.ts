@@ -124,7 +124,8 @@ describe.each(testLevels.map((level) => ({ name: level.name, level })))('on $nam
       bytes: 4 * cols,
       limit,
     };
-    bench.run(rows, args, { threads: 2 });
+    expect(bench.run(rows, args, { threads: 2 })).toBe(1);
+    expect(bench.run(rows, { ...args, count: 2 })).toBe(0);
     const found = out.read();
     const row = (i: number): number[] => [...found.subarray(i * cols, (i + 1) * cols)];
     [5, 0, undefined, 5, undefined].forEach((wanted, i) => {

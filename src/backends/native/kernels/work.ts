@@ -32,21 +32,16 @@ function rowAddresses(k: KernelBuilder, names: readonly string[], row: Gpr | Mem
   });
 }
 
-/** Marks the run as failed: an index points outside its table. */
-export function reportIndex(k: KernelBuilder): void {
-  k.x.store32(mem(k.counter, 4), 1);
-}
-
-/** Goes to `next`, with a report, unless `index` (unsigned) is below the limit. */
+/** Goes to `next`, and the run is refused, unless `index` (unsigned) is below the limit. */
 export function checkIndex(k: KernelBuilder, index: Gpr, limit: Gpr | Memory, next: Label): void {
   k.x.cmp(index, limit);
   k.when('ae', () => {
-    reportIndex(k);
+    k.refuse();
     k.jmp(next);
   });
 }
 
-/** Goes to `next`, with a report, unless the index in `index` is below the integer argument `limit`. */
+/** Goes to `next`, and the run is refused, unless the index in `index` is below the integer argument `limit`. */
 export function checkIndexArg(k: KernelBuilder, index: Gpr, limit: string, next: Label): void {
   const bound = k.int(limit);
   checkIndex(k, index, bound, next);
