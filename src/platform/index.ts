@@ -31,6 +31,7 @@ export { HubError, type HubSettings } from './hub-request.ts';
 export { type Uploaded, type UploadFile, type UploadOptions, uploadFiles } from './hub-upload.ts';
 export { type HugePages, hugePages, koffiSystem, koffiVersion, type NoSystem } from './koffi-system.ts';
 export { lockFolder } from './lock.ts';
+export { type LevelUse, type MachineFacts, machineFacts, measureMachine } from './machine.ts';
 export * from './model-cache.ts';
 export { type ModelPathOptions, modelPath } from './model-name.ts';
 export { planRemoval, type Removal, remove } from './model-removal.ts';

@@ -92,6 +92,14 @@ function libraryCalls(koffi: Koffi) {
   };
 }
 
+/** One listener for all hooks: Node warns of many. */
+const exitHooks = new Set<() => void>();
+let listens = false;
+
+function runExitHooks(): void {
+  for (const hook of exitHooks) hook();
+}
+
 class KoffiSystem implements NativeSystem {
   readonly pageBytes = PAGE_BYTES;
   readonly #koffi: Koffi;
@@ -171,6 +179,13 @@ class KoffiSystem implements NativeSystem {
       throw new BitmillError('resources', `a thread cannot be started (${this.#reason(code)})`);
     }
     return { join: once(() => this.#c.pthread_join(id[0], 0)) };
+  }
+
+  onExit(hook: () => void): () => void {
+    if (!listens) process.on('exit', runExitHooks);
+    listens = true;
+    exitHooks.add(hook);
+    return () => void exitHooks.delete(hook);
   }
 
   #map(bytes: number, protection: number, flags: number, file: number, label: string): Mapping {

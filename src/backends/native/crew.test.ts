@@ -8,6 +8,7 @@ import { NativeCrew } from './crew.ts';
 import { defineKernel } from './kernel.ts';
 import { KernelTable } from './kernel-table.ts';
 import { NativeMemory } from './memory.ts';
+import type { NativeSystem } from './system.ts';
 import { noLevels, testLevels } from './testing.cases.ts';
 import { mem, memAt } from './x64/index.ts';
 
@@ -105,11 +106,10 @@ class Rig {
   readonly crew: NativeCrew;
   readonly #kernels: KernelTable;
 
-  constructor(threads: number) {
-    if ('reason' in found) throw new Error(found.reason);
-    this.memory = new NativeMemory(found, Number.POSITIVE_INFINITY);
-    this.#kernels = new KernelTable(found, level, KERNELS);
-    this.crew = new NativeCrew(found, this.#kernels, threads);
+  constructor(system: NativeSystem, threads: number) {
+    this.memory = new NativeMemory(system, Number.POSITIVE_INFINITY);
+    this.#kernels = new KernelTable(system, level, KERNELS);
+    this.crew = new NativeCrew(system, this.#kernels, threads);
   }
 
   i64(address: number, length: number): number[] {
@@ -132,8 +132,9 @@ class Rig {
 }
 
 const open: Rig[] = [];
-function rig(threads: number): Rig {
-  const made = new Rig(threads);
+function rig(threads: number, system = found): Rig {
+  if ('reason' in system) throw new Error(system.reason);
+  const made = new Rig(system, threads);
   open.push(made);
   return made;
 }
@@ -257,3 +258,34 @@ test.skipIf(skipped)('timers go on during a long run', async () => {
   await one.crew.run(one.job([{ kernel: 'wait', args: [gate, seen] }], WORK.elsewhere));
   expect(one.i64(seen, 1)[0]).not.toBe(0);
 });
+
+test.skipIf(skipped)('when the process is about to end, a run stops after its current command', async () => {
+  if ('reason' in found) return;
+  const hooks = new Set<() => void>();
+  const onExit = (hook: () => void) => {
+    hooks.add(hook);
+    return () => void hooks.delete(hook);
+  };
+  const one = rig(
+    2,
+    new Proxy(found, { get: (target, key) => (key === 'onExit' ? onExit : bind(target, key)) }),
+  );
+  const [gate, cell] = [one.memory.alloc(8, 'gate'), one.memory.alloc(8, 'cell')];
+  const commands = [
+    { kernel: 'wait', args: [gate, one.memory.alloc(8, 'seen')] },
+    { kernel: 'count', args: [cell] },
+  ];
+  const run = expect(one.crew.run(one.job(commands, WORK.elsewhere))).rejects.toThrow('closed during a run');
+  for (const hook of hooks) hook();
+  one.memory.bytes(gate, 8).fill(1);
+  await run;
+  expect(one.i64(cell, 1)).toEqual([0]);
+  await one.close();
+  expect(hooks.size).toBe(0);
+});
+
+/** A property of the target, as its own. */
+function bind(target: object, key: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, key, target);
+  return typeof value === 'function' ? value.bind(target) : value;
+}

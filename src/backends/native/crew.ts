@@ -22,6 +22,8 @@ export class NativeCrew implements Crew {
   readonly #run: NativeFunction;
   readonly #wake: NativeFunction;
   readonly #others: NativeThread[] = [];
+  /** Takes back what was to be done at the process's end. */
+  readonly #stay: () => void;
   /** The last run; never rejects. */
   #running: Promise<void> | undefined;
   #closed = false;
@@ -40,6 +42,7 @@ export class NativeCrew implements Crew {
     for (let thread = 0; thread < threads; thread++) {
       this.#write(this.#record(thread), this.#control.address, thread);
     }
+    this.#stay = system.onExit(() => this.#abandon());
     try {
       for (let thread = 1; thread < threads; thread++) this.#start(this.#code.address + entry, thread);
     } catch (error) {
@@ -59,7 +62,7 @@ export class NativeCrew implements Crew {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#i32(CONTROL.abandoned)[0] = 1;
+    this.#abandon();
     await this.#running;
     this.#end();
   }
@@ -100,8 +103,13 @@ export class NativeCrew implements Crew {
     return CONTROL.records + RECORD.bytes * thread;
   }
 
+  #abandon(): void {
+    this.#i32(CONTROL.abandoned)[0] = 1;
+  }
+
   /** Ends the threads, and gives back what they worked with. */
   #end(): void {
+    this.#stay();
     this.#i32(CONTROL.ended)[0] = 1;
     this.#wake.call(this.#control.address);
     for (const thread of this.#others) thread.join();

@@ -49,6 +49,20 @@ export type LevelName = keyof typeof LEVELS;
 
 export const LEVEL_NAMES = Object.keys(LEVELS) as LevelName[];
 
+const AVX2 = 'AVX2, FMA, F16C, BMI1 and BMI2';
+const AVX512 = 'AVX-512 F, BW, VL, DQ, CD and VNNI';
+
+/** What a level needs, in words. */
+export const LEVEL_NEEDS = {
+  amx: `AMX tiles, int8 and bf16, and ${AVX512}`,
+  avx512vbmi: `${AVX512}, VBMI, GFNI and BITALG`,
+  avx512: AVX512,
+  avxvnni: `AVX-VNNI, and ${AVX2}`,
+  avx2: AVX2,
+  evex256: `${AVX512}; for tests: 256 bits of it`,
+  'amx-emulated': `${AVX512}; for tests: tiles made of it, slow`,
+} as const satisfies Record<LevelName, string>;
+
 /** Whether a machine runs the level. */
 const RUNS = {
   amx: ({ amx, avx512Vbmi, avx512Bf16 }) => amx && avx512Vbmi && avx512Bf16,

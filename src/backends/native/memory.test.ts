@@ -32,6 +32,7 @@ function fake() {
     mapFile: none,
     function: none,
     startThread: none,
+    onExit: none,
   };
   return { system, mapped };
 }

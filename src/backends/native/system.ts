@@ -54,6 +54,11 @@ export interface NativeSystem {
   function(address: number): NativeFunction;
   /** Starts a thread that calls `entry(argument)` and ends when that returns. Signals never come to it. */
   startThread(entry: number, argument: number): NativeThread;
+  /**
+   * Has `hook` called when the process is about to end: it waits for calls that are under way on the system's pool, so
+   * they should end soon. @returns takes it back.
+   */
+  onExit(hook: () => void): () => void;
 }
 
 export interface NativeThread {

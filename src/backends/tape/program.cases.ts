@@ -127,7 +127,7 @@ export function programCases(name: string, open: () => Promise<Backend>): void {
 
     test('three sequences one token at a time, on one kept tape, give the rows that each gives alone', async () => {
       const backend = await opened;
-      const program = backend.compile(graph);
+      const program = backend.compile(graph, { uniform: true });
       const [together, single] = [await bindings(backend, 3), await bindings(backend, 1)];
       const starts = [200, 0, 90];
       const pasts = [0, 0, 0];

@@ -7,6 +7,7 @@ import { defineCompare } from './compare.ts';
 import { defineConvert } from './convert.ts';
 import { defineDemo } from './demo.ts';
 import { defineDequantize } from './dequantize.ts';
+import { defineDoctor } from './doctor.ts';
 import { defineExam } from './exam.ts';
 import { defineFormats } from './formats.ts';
 import { defineHash } from './hash.ts';
@@ -52,6 +53,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineSplit,
   defineMerge,
   defineBench,
+  defineDoctor,
   defineFormats,
   defineDemo,
 ];

@@ -4,7 +4,7 @@ import { type Label, mem, memAt } from '../x64/index.ts';
 import { TILE_KEYS } from './attention-layout.ts';
 import { PRODUCT_ROWS, type ProductRows, product } from './attention-product.ts';
 import type { Record } from './attention-softmax.ts';
-import { turnTile } from './attention-tile.ts';
+import { readRows, readTurned } from './attention-tile.ts';
 import type { Frame } from './frame.ts';
 
 /**
@@ -24,7 +24,10 @@ export function declareBlocks(k: KernelBuilder, f: Frame): void {
     'blockRecords',
     'rowVectors',
   );
-  f.declare('tileScores', 'scoreStep', 'scoreRow', 'blockScores', 'ahead');
+  f.declare('tileScores', 'scoreStep', 'scoreRow', 'blockScores', 'ahead', 'keyAhead', 'valueAhead');
+  // Flash attention fetches the next tile.
+  f.set('keyAhead', 'keyBytes', ['*', TILE_KEYS]);
+  f.set('valueAhead', 'valueBytes', ['*', TILE_KEYS]);
   // Where flash attention keeps the scores of a block with a tile.
   f.set('tileScores', 'scores');
   f.store('scoreStep', 0);
@@ -53,33 +56,43 @@ export function eachTile(k: KernelBuilder, f: Frame, limit: string, body: () => 
   k.bind(done);
 }
 
-/**
- * Emits: the tile of `n` keys from `at` on, turned, to `turned`. What is `ahead` bytes further is fetched already: the
- * next tile, or with `beside` whatever the variable says. @param read the subroutine.
- */
-export function readKeys(k: KernelBuilder, f: Frame, read: Label, beside = false): void {
-  readTile(k, f, read, 'key', 'spanKeys', beside);
-  turnTile(k, f);
+/** Subroutines of a kernel of attention. */
+export interface Calls {
+  /** Rows of a cache to `tile`. */
+  readonly rows: Label;
+  /** Keys to `turned`. */
+  readonly keys: Label;
+  /** Scores of a block's rows with a tile to weights. */
+  readonly fold: Label;
+}
+
+export const newCalls = (k: KernelBuilder): Calls => ({ rows: k.label(), keys: k.label(), fold: k.label() });
+
+/** Emits the subroutines `rows` and `keys`. */
+export function tileCalls(k: KernelBuilder, f: Frame, { rows, keys }: Calls): void {
+  k.bind(rows);
+  readRows(k, f);
+  k.bind(keys);
+  readTurned(k, f, rows);
+}
+
+/** Emits: the tile of `n` keys from `at` on, turned, to `turned`. What is `ahead` bytes further is fetched already. */
+export function readKeys(k: KernelBuilder, f: Frame, { keys }: Calls): void {
+  findTile(f, 'key', 'spanKeys');
+  k.call(keys);
 }
 
 /** Emits: the tile of `n` values from `at` on to `tile`. */
-export function readValues(k: KernelBuilder, f: Frame, read: Label, beside = false): void {
-  readTile(k, f, read, 'value', 'spanValues', beside);
+export function readValues(k: KernelBuilder, f: Frame, { rows }: Calls): void {
+  findTile(f, 'value', 'spanValues');
+  k.call(rows);
 }
 
-function readTile(
-  k: KernelBuilder,
-  f: Frame,
-  read: Label,
-  cache: string,
-  base: string,
-  beside: boolean,
-): void {
+function findTile(f: Frame, cache: string, base: string): void {
   f.set('sourceType', `${cache}Type`);
   f.set('sourceBytes', `${cache}Bytes`);
   f.set('source', 'at', ['*', `${cache}Bytes`], ['+', base]);
-  if (!beside) f.set('ahead', 'sourceBytes', ['*', TILE_KEYS]);
-  k.call(read);
+  f.set('ahead', `${cache}Ahead`);
 }
 
 /** Emits a loop over the records of all rows of the piece, from variable `name` on. */
@@ -184,14 +197,22 @@ export function scoreBlock(k: KernelBuilder, f: Frame, rows: ProductRows): void 
   const scores = { c: f.at('blockScores'), cStride: f.at('scoreRow') };
   const keys = { b: f.at('turned'), bStride: f.at('tileRow') };
   const sizes = { depth: f.at('size'), vectors: f.at('vectors') };
-  product(k, rows, { ...queries, ...keys, ...scores, ...sizes }, false);
+  product(k, rows, { ...queries, ...keys, ...scores, ...sizes }, { add: false });
 }
 
-/** Emits: sums of the records += weights times values. */
-export function sumBlock(k: KernelBuilder, f: Frame, rows: ProductRows): void {
+/** Emits: sums of the records += weights times values. @param direct whether these are f16 in the cache, at `source`. */
+export function sumBlock(k: KernelBuilder, f: Frame, rows: ProductRows, direct = false): void {
   const weights = { a: f.at('blockScores'), aStride: f.at('scoreRow') };
-  const values = { b: f.at('tile'), bStride: f.at('row') };
+  const values = direct
+    ? { b: f.at('source'), bStride: f.at('valueBytes') }
+    : { b: f.at('tile'), bStride: f.at('row') };
   const sums = { c: f.at('blockRecords'), cStride: f.at('record') };
   const sizes = { depth: f.at('count'), vectors: f.at('rowVectors') };
-  product(k, rows, { ...weights, ...values, ...sums, ...sizes }, true);
+  product(k, rows, { ...weights, ...values, ...sums, ...sizes }, { add: true, type: direct ? 'f16' : 'f32' });
+}
+
+/** Emits: where the values of the tile are, for a product without `tile`. */
+export function findValues(f: Frame): void {
+  findTile(f, 'value', 'spanValues');
+  f.shift('source', 'column', 2);
 }

@@ -9,16 +9,17 @@ import {
   eachBlock,
   eachRecord,
   eachTile,
+  newCalls,
   readKeys,
   readValues,
   scoreBlock,
   sumBlock,
+  tileCalls,
 } from './attention-blocks.ts';
 import { acrossLanes, eachVector } from './attention-lanes.ts';
 import { TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord, indices, maskVector, splatInt } from './attention-softmax.ts';
-import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachPiece, prologue } from './attention-work.ts';
 import { exp } from './exp.ts';
 import type { Frame } from './frame.ts';
@@ -86,7 +87,7 @@ export const attentionEager = defineKernel({
   name: 'attention_eager',
   args: [...ATTENTION_ARGS, 'width'],
   emit: (k) => {
-    const read = k.label();
+    const calls = newCalls(k);
     const f = prologue(k, ['width']);
     declareBlocks(k, f);
     f.set('scoreRow', 'width', ['*', 4]);
@@ -102,14 +103,14 @@ export const attentionEager = defineKernel({
       gatherRows(k, f);
       eachRecord(k, f, 'records', (record) => clearRecord(k, record));
       tiles(() => {
-        readKeys(k, f, read);
+        readKeys(k, f, calls);
         eachBlock(k, f, (rows) => {
           scoreBlock(k, f, rows);
         });
       });
       softmax(k, f);
       tiles(() => {
-        readValues(k, f, read);
+        readValues(k, f, calls);
         eachBlock(k, f, (rows) => {
           sumBlock(k, f, rows);
         });
@@ -117,7 +118,6 @@ export const attentionEager = defineKernel({
       scatterRows(k, f, 'records');
     });
     k.leave();
-    k.bind(read);
-    readRows(k, f);
+    tileCalls(k, f, calls);
   },
 });

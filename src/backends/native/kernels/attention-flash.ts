@@ -12,41 +12,35 @@
  * and what a row does not see leaves its numbers as they are.
  */
 import { defineKernel, type KernelBuilder } from '../kernel.ts';
-import { type Label, mem, memAt } from '../x64/index.ts';
+import { mem, memAt } from '../x64/index.ts';
 import {
+  type Calls,
   declareBlocks,
   eachBlock,
   eachRecord,
   eachTile,
+  newCalls,
   readKeys,
   readValues,
   scoreBlock,
   sumBlock,
+  tileCalls,
 } from './attention-blocks.ts';
 import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord, foldTile, maskTile, mergeRecord } from './attention-softmax.ts';
-import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachPiece, prologue } from './attention-work.ts';
 import type { Frame } from './frame.ts';
 
-/** Subroutines. */
-interface Calls {
-  /** A tile of a cache's rows to f32. */
-  readonly read: Label;
-  /** Scores of a block's rows with a tile to weights. */
-  readonly fold: Label;
-}
-
 /** Emits: the records of the part of the positions that ends before `partEnd`, from `at` on. */
-function attendPart(k: KernelBuilder, f: Frame, { read, fold }: Calls): void {
+function attendPart(k: KernelBuilder, f: Frame, calls: Calls): void {
   eachRecord(k, f, 'records', (record) => clearRecord(k, record));
   eachTile(k, f, 'partEnd', () => {
-    readKeys(k, f, read);
-    readValues(k, f, read);
+    readKeys(k, f, calls);
+    readValues(k, f, calls);
     eachBlock(k, f, (rows) => {
       scoreBlock(k, f, rows);
-      k.call(fold);
+      k.call(calls.fold);
       sumBlock(k, f, rows);
     });
   });
@@ -132,7 +126,7 @@ export const attentionFlash = defineKernel({
   name: 'attention_flash',
   args: ATTENTION_ARGS,
   emit: (k) => {
-    const calls = { read: k.label(), fold: k.label() };
+    const calls = newCalls(k);
     const f = prologue(k);
     declareBlocks(k, f);
     f.declare('partEnd');
@@ -146,8 +140,7 @@ export const attentionFlash = defineKernel({
       scatterRows(k, f, 'results');
     });
     k.leave();
-    k.bind(calls.read);
-    readRows(k, f);
+    tileCalls(k, f, calls);
     k.bind(calls.fold);
     foldRows(k, f);
   },

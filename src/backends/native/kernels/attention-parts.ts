@@ -4,24 +4,28 @@
  * neighbours, and reads whole rows one after the other. First every part by itself (`attention_parts`), then the parts
  * put together (`attention_merge`). The bits are those of flash attention.
  */
+import { CACHE_F16 } from '../../wasm/kernels/cache-types.as.ts';
 import { defineKernel, type KernelBuilder } from '../kernel.ts';
 import { mem, memAt } from '../x64/index.ts';
 import {
+  type Calls,
   declareBlocks,
   eachBlock,
   eachRecord,
   eachTile,
+  findValues,
+  newCalls,
   readKeys,
   readValues,
   scoreBlock,
   sumBlock,
+  tileCalls,
 } from './attention-blocks.ts';
 import { eachPart, endPart, foldRows, mergeParts } from './attention-flash.ts';
 import { eachVector } from './attention-lanes.ts';
-import { PART_KEYS, TILE_KEYS } from './attention-layout.ts';
+import { BLOCK_ROWS, PART_KEYS, TILE_KEYS } from './attention-layout.ts';
 import { gatherRows, scatterRows } from './attention-rows.ts';
 import { clearRecord } from './attention-softmax.ts';
-import { readRows } from './attention-tile.ts';
 import { ATTENTION_ARGS, eachItem, eachPiece, openPositions, prologue } from './attention-work.ts';
 import type { Frame } from './frame.ts';
 
@@ -141,13 +145,37 @@ function fetch(k: KernelBuilder, f: Frame, cache: 'key' | 'value', base: string)
   });
 }
 
+/** Emits: the tile's values added to the records of head `head`. */
+function sumValues(k: KernelBuilder, f: Frame, calls: Calls): void {
+  const [tile, done] = [k.label(), k.label()];
+  k.x.cmp(f.at('direct'), 0);
+  k.j('e', tile);
+  k.x.cmp(f.at('m'), BLOCK_ROWS);
+  k.j('g', tile);
+  // One block of rows: nothing is gained by converting the values first.
+  findValues(f);
+  eachBlock(k, f, (rows) => sumBlock(k, f, rows, true));
+  k.jmp(done);
+  k.bind(tile);
+  readValues(k, f, calls);
+  eachBlock(k, f, (rows) => sumBlock(k, f, rows));
+  k.bind(done);
+}
+
+/** Emits: `direct` is 1 where values are f16 in whole vectors. */
+function declareDirect(k: KernelBuilder, f: Frame): void {
+  f.define('direct', 0);
+  k.scope(() => {
+    k.x.cmp(f.at('valueType'), CACHE_F16);
+    k.when('e', () => {
+      k.x.test(f.load('size'), k.lanes - 1);
+      k.when('e', () => f.store('direct', 1));
+    });
+  });
+}
+
 /** Emits: the records of the item's heads, of the part from `at` to `partEnd`. */
-function attendPart(
-  k: KernelBuilder,
-  f: Frame,
-  read: Parameters<typeof readKeys>[2],
-  fold: typeof read,
-): void {
+function attendPart(k: KernelBuilder, f: Frame, calls: Calls): void {
   f.set('fetchAt', 'at');
   eachHead(k, f, () => {
     fetch(k, f, 'key', 'spanKeys');
@@ -158,21 +186,16 @@ function attendPart(
     f.set('fetchAt', 'at');
     eachHead(k, f, () => {
       fetch(k, f, 'value', 'spanValues');
-      f.set('ahead', 'keyBytes');
-      f.divide('ahead', 'kvHeads', 'ahead', 'remainder');
-      readKeys(k, f, read, true);
+      readKeys(k, f, calls);
       eachBlock(k, f, (rows) => {
         scoreBlock(k, f, rows);
-        k.call(fold);
+        k.call(calls.fold);
       });
     });
     f.set('fetchAt', 'at', ['+', TILE_KEYS]);
     eachHead(k, f, () => {
       fetch(k, f, 'key', 'spanKeys');
-      f.set('ahead', 'valueBytes');
-      f.divide('ahead', 'kvHeads', 'ahead', 'remainder');
-      readValues(k, f, read, true);
-      eachBlock(k, f, (rows) => sumBlock(k, f, rows));
+      sumValues(k, f, calls);
     });
   });
 }
@@ -193,14 +216,20 @@ export const attentionParts = defineKernel({
   name: 'attention_parts',
   args: [...ATTENTION_ARGS, ...PART_ARGS],
   emit: (k) => {
-    const [read, fold] = [k.label(), k.label()];
+    const calls = newCalls(k);
     const f = prologue(k, PART_ARGS, true);
     declareBlocks(k, f);
     declareFetch(f);
+    declareDirect(k, f);
     f.declare('partEnd', 'part', 'partBegin', 'firstHead', 'lastHead', 'allQueries', 'allRecords');
     f.set('allQueries', 'queries');
     f.set('allRecords', 'records');
     f.store('scoreStep', 4 * TILE_KEYS);
+    // Fetched are the columns of the next head.
+    for (const cache of ['key', 'value']) {
+      f.set(`${cache}Ahead`, `${cache}Bytes`);
+      f.divide(`${cache}Ahead`, 'kvHeads', `${cache}Ahead`, 'remainder');
+    }
     eachItem(k, f, {
       count: () => f.set('items', 'groups', ['*', 'parts']),
       open: () => {
@@ -211,16 +240,15 @@ export const attentionParts = defineKernel({
       body: () => {
         openPart(k, f, () => {
           f.set('partBegin', 'at');
-          attendPart(k, f, read, fold);
+          attendPart(k, f, calls);
           f.set('at', 'partBegin');
           eachHead(k, f, () => copyRecords(k, f));
         });
       },
     });
     k.leave();
-    k.bind(read);
-    readRows(k, f);
-    k.bind(fold);
+    tileCalls(k, f, calls);
+    k.bind(calls.fold);
     foldRows(k, f);
   },
 });

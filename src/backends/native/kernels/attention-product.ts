@@ -68,21 +68,37 @@ function advance(k: KernelBuilder, { first, second }: Rows, bytes: number): void
   if (second) k.x.add(second, bytes);
 }
 
+/** How the numbers of B are stored. */
+export type ProductType = 'f32' | 'f16';
+
+/** Bytes of what becomes a vector of B. */
+const vectorBytes = (k: KernelBuilder, type: ProductType): number =>
+  type === 'f16' ? k.level.bytes / 2 : k.level.bytes;
+
 /** One step of depth: every sum += a[row] * b[vector]. */
-function step(k: KernelBuilder, sums: readonly (readonly Vec[])[], a: (row: number) => Memory, b: Gpr): void {
-  const vector = (i: number): Memory => mem(b, i * k.level.bytes);
+function step(
+  k: KernelBuilder,
+  sums: readonly (readonly Vec[])[],
+  a: (row: number) => Memory,
+  b: Gpr,
+  type: ProductType,
+): void {
+  const vector = (i: number): Memory => mem(b, i * vectorBytes(k, type));
   k.scope(() => {
     const factor = k.vec('factor');
+    const load = type === 'f16' ? 'vcvtph2ps' : 'vmovups';
     if (sums.length === 1) {
       k.x.vbroadcastss(factor, a(0));
+      const column = k.vec('column');
       sums[0].forEach((sum, i) => {
-        k.x.vfmadd231ps(sum, factor, vector(i));
+        if (type === 'f16') k.x.vcvtph2ps(column, vector(i));
+        k.x.vfmadd231ps(sum, factor, type === 'f16' ? column : vector(i));
       });
       return;
     }
     const columns = sums[0].map((_, i) => k.vec(`b${i}`));
     columns.forEach((column, i) => {
-      k.x.vmovups(column, vector(i));
+      k.x[load](column, vector(i));
     });
     sums.forEach((row, r) => {
       k.x.vbroadcastss(factor, a(r));
@@ -94,13 +110,19 @@ function step(k: KernelBuilder, sums: readonly (readonly Vec[])[], a: (row: numb
 }
 
 /** Sums over the whole depth. `a` and `b` run along. */
-function chain(k: KernelBuilder, m: Matrices, a: Rows, b: Gpr, bStride: Gpr, sums: readonly Vec[][]): void {
+function chain(
+  k: KernelBuilder,
+  m: Matrices,
+  a: Rows,
+  b: { readonly at: Gpr; readonly stride: Gpr; readonly type: ProductType },
+  sums: readonly Vec[][],
+): void {
   k.scope(() => {
     const count = k.gpr('count');
     const steps = (many: number): void => {
       for (let i = 0; i < many; i++) {
-        step(k, sums, (row) => rowOf(a, row, 4 * i), b);
-        k.x.add(b, bStride);
+        step(k, sums, (row) => rowOf(a, row, 4 * i), b.at, b.type);
+        k.x.add(b.at, b.stride);
       }
       advance(k, a, 4 * many);
     };
@@ -113,8 +135,13 @@ function chain(k: KernelBuilder, m: Matrices, a: Rows, b: Gpr, bStride: Gpr, sum
   });
 }
 
-/** Emits the product. @param add whether it is added to C. */
-export function product(k: KernelBuilder, rows: ProductRows, m: Matrices, add: boolean): void {
+/** Emits the product. `add`: whether it is added to C. `type` is B's. */
+export function product(
+  k: KernelBuilder,
+  rows: ProductRows,
+  m: Matrices,
+  { add, type = 'f32' }: { readonly add: boolean; readonly type?: ProductType },
+): void {
   k.scope(() => {
     const c = rowsAt(k, 'c', rows, m.c, m.cStride);
     const a = rowsAt(k, 'a', rows, m.a, m.aStride);
@@ -135,11 +162,11 @@ export function product(k: KernelBuilder, rows: ProductRows, m: Matrices, add: b
           if (add) k.x.vmovups(sum, plus(rowOf(c, row), i * k.level.bytes));
           else k.zero(sum);
         });
-        chain(k, m, a, b, bStride, sums);
+        chain(k, m, a, { at: b, stride: bStride, type }, sums);
         eachSum(sums, (sum, row, i) => k.x.vmovups_store(plus(rowOf(c, row), i * k.level.bytes), sum));
       });
       advance(k, c, width * k.level.bytes);
-      k.x.add(columns, width * k.level.bytes);
+      k.x.add(columns, width * vectorBytes(k, type));
       k.x.sub(vectors, width);
       k.jmp(top);
       k.bind(next);

@@ -241,7 +241,7 @@ export function wideGroup(k: Builder, unpack: Unpack, kept: Kept, count: 1 | 2):
     const totals = Array.from({ length: count }, (_, plane) => k.vec(`total${plane}`));
     offsetTotals(k, unpack, planes, header.scales, totals);
     const scales = header.scales && spread(k, unpack, header.scales);
-    const shared = unpack.share?.(k, weights, kept);
+    const shared = unpack.share?.(k, weights, kept) ?? {};
     for (let i = 0; i * k.level.bytes < 256; i++) {
       k.scope(() => {
         const codes = k.vec('codes');
@@ -319,7 +319,7 @@ export function narrowGroup(k: Builder, unpack: Unpack, kept: Kept, count: 1 | 2
     const offset = signed(k, unpack) ? 0 : unpack.offset;
     const totals = offset ? pairSums(k, planes, n, -offset).map(ymm) : planeTotals(k, count);
     const codes = k.registers.ymm('codes');
-    unpack.codes(k, block, 0, codes, kept, unpack.share?.(k, block, kept));
+    unpack.codes(k, block, 0, codes, kept, unpack.share?.(k, block, kept) ?? {});
     places(planes, 'codes', 32 * n).forEach((x, plane) => {
       multiply(k, unpack, codes, x, totals[plane], undefined);
     });

@@ -7,7 +7,7 @@ import { rowsOf } from '../../../graph/index.ts';
 import type { TensorFormat } from '../../../quants/index.ts';
 import type { Command, Lower, LowerContext, Place } from '../../tape/lower.ts';
 import { type ActivationLayout, activationLayout } from '../activations.ts';
-import { BATCH_ARGS, scratchOf } from '../kernels/batch/index.ts';
+import { BATCH_ARGS, batchArgs, batchScratch } from '../kernels/batch/index.ts';
 import { FLOAT_ARGS, FLOAT_SCRATCH } from '../kernels/product-float.ts';
 import { QUANTIZE_ARGS } from '../kernels/quantize-bytes.ts';
 import { SINGLE_ARGS } from '../kernels/single.ts';
@@ -121,6 +121,6 @@ interface Activations {
 function batchProduct(product: Product, { format }: Unpack, { layout, at, level }: Activations): Command {
   const { tokens, rows, cols, weights, y } = product;
   const sizes = { weights, rows, cols, tokens, y: y.address, yStride: y.stride };
-  const args = argsOf(BATCH_ARGS, { ...sizes, ...partsOf(layout, at) });
-  return { kernel: `batch_${format}`, scratch: scratchOf(level).bytes, args };
+  const args = argsOf(BATCH_ARGS, batchArgs(sizes, at, layout));
+  return { kernel: `batch_${format}`, scratch: batchScratch(level), args };
 }

@@ -1,7 +1,7 @@
 /** Steps that several unpackers share: constants, half floats, six-bit scales, nibbles. */
 import type { KernelBuilder } from '../kernel.ts';
 import type { Gpr, Memory, Register, Vec } from '../x64/index.ts';
-import { mem } from '../x64/index.ts';
+import { mem, plus, zeroing } from '../x64/index.ts';
 
 /** A constant of these bytes. */
 export function bytesOf(k: KernelBuilder, bytes: readonly number[]): Memory {
@@ -128,4 +128,126 @@ export function pairedNibbles(
     k.x.vpsrlw(target, target, 4);
     k.x.vpand(target, target, kept.nibble);
   } else k.x.vpand(target, kept.nibble, at(i >> 1));
+}
+
+/** Halves of two 32-byte sub-blocks in one zmm: loads 32 bytes into both and shifts the dwords of each half right. */
+export function shiftedHalves(k: KernelBuilder, from: Memory, shift: Vec, target: Vec): void {
+  k.x.vbroadcasti64x4(target, from);
+  k.x.vpsrlvd(target, target, shift);
+}
+
+/** Shifts of both halves by name; levels of 256 bits, which never ask for them, have none. */
+export function wideShifts<N extends string>(
+  k: KernelBuilder,
+  shifts: Readonly<Record<N, readonly [number, number]>>,
+): Readonly<Record<N, Vec>> {
+  const all = Object.entries<readonly [number, number]>(k.level.avx512 ? shifts : {});
+  const made = all.map(([name, [low, high]]) => [name, shiftsOfHalves(k, low, high)]);
+  return Object.fromEntries(made) as Readonly<Record<N, Vec>>;
+}
+
+/** A vector of the level's width that holds a constant: its memory's lanes are all alike. */
+export function held(k: KernelBuilder, name: string, constant: Memory): Vec {
+  const vector = k.vec(name);
+  k.x.vmovdqu(vector, constant);
+  return vector;
+}
+
+/** Shifts every dword: left by positive counts, right by negative ones. */
+export function shifted(k: KernelBuilder, target: Vec, source: Vec, left: number): void {
+  if (left > 0) k.x.vpslld(target, source, left);
+  else k.x.vpsrld(target, source, -left);
+}
+
+/** `target |= bits & mask`; destroys `bits` on levels without vpternlogd. */
+export function orMasked(k: KernelBuilder, target: Vec, bits: Vec, mask: Vec): void {
+  if (k.level.avx512) {
+    k.x.vpternlogd(target, bits, mask, 0xf8);
+    return;
+  }
+  k.x.vpand(bits, bits, mask);
+  k.x.vpor(target, target, bits);
+}
+
+/** 16 bytes into each half of `target`, a ymm. */
+export function twice(k: KernelBuilder, target: Vec, from: Memory): void {
+  if (k.level.avx512) k.x.vbroadcasti32x4(target, from);
+  else k.x.vbroadcasti128(target, from);
+}
+
+/** What blocks of 32 nibbles need: the low nibbles of 16 bytes are weights 0 to 15, the high ones 16 to 31. */
+export function blockNibbleMasks(k: KernelBuilder) {
+  const shift = k.registers.ymm('shift');
+  const nibble = k.registers.ymm('nibble');
+  k.x.vmovdqu(shift, dwords(k, [0, 0, 0, 0, 4, 4, 4, 4]));
+  k.x.vmovdqu(nibble, k.constant(new Uint8Array(32).fill(15)));
+  return { shift, nibble };
+}
+
+export function blockNibbles(
+  k: KernelBuilder,
+  from: Memory,
+  target: Vec,
+  { shift, nibble }: { readonly shift: Vec; readonly nibble: Vec },
+): void {
+  twice(k, target, from);
+  k.x.vpsrlvd(target, target, shift);
+  k.x.vpand(target, target, nibble);
+}
+
+/** Adds 16 to each of 32 codes whose bit of the u32 at `bits` is set. */
+export function addFifthBits(k: KernelBuilder, bits: Memory, target: Vec): void {
+  k.scope(() => {
+    const added = k.registers.ymm('fifth bits');
+    if (k.level.avx512) {
+      const mask = k.registers.mask('fifth bits');
+      k.x.kmovd(mask, bits);
+      k.x.vmovdqu8(zeroing(added, mask), k.constant(new Uint8Array(32).fill(16)));
+    } else {
+      const single = bytesOf(
+        k,
+        Array.from({ length: 32 }, (_, i) => 1 << (i & 7)),
+      );
+      const order = Array.from({ length: 32 }, (_, i) => i >> 3);
+      k.x.vpbroadcastd(added, bits);
+      k.x.vpshufb(added, added, bytesOf(k, order));
+      k.x.vpand(added, added, single);
+      k.x.vpcmpeqb(added, added, single);
+      k.x.vpand(added, added, k.constant(new Uint8Array(32).fill(16)));
+    }
+    k.x.vpor(target, target, added);
+  });
+}
+
+/** d and, as dmin, the half behind it with its sign turned: what is added to each weight is subtracted elsewhere. */
+export function scaleAndAddend(k: KernelBuilder, block: Gpr): Halves {
+  const halves = twoHalves(k, block, 0);
+  k.x.vxorps(halves.dmin, halves.dmin, k.constant(new Uint8Array(new Float32Array(4).fill(-0).buffer)));
+  return halves;
+}
+
+/** Shifts of `pairs`, by the place of a chunk's fields in bytes. */
+export function pairShifts(k: KernelBuilder) {
+  return { field: held(k, 'field', k.u8(3)), ...wideShifts(k, { low: [0, 2], high: [4, 6] }) };
+}
+
+/** Fields of 2 bits: of every 32 bytes first the lowest fields, then the next. Chunk i from the bytes at `codes`. */
+export function pairFields(
+  k: KernelBuilder,
+  codes: Memory,
+  i: number,
+  target: Vec,
+  { field, low, high }: ReturnType<typeof pairShifts>,
+): void {
+  if (k.level.avx512) {
+    shiftedHalves(k, plus(codes, 32 * (i >> 1)), i & 1 ? high : low, target);
+    k.x.vpand(target, target, field);
+    return;
+  }
+  const place = plus(codes, 32 * (i >> 2));
+  if (i & 3) {
+    k.x.vmovdqu(target, place);
+    k.x.vpsrlw(target, target, 2 * (i & 3));
+    k.x.vpand(target, target, field);
+  } else k.x.vpand(target, field, place);
 }

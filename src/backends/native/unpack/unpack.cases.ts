@@ -25,7 +25,7 @@ export function takenKernel(unpack: Unpack): KernelSource<'blocks' | 'count' | '
           if (scales) k.x.vmovdqu_store(mem(out, TAKEN.scales), scales);
           if (mins) k.x.vmovdqu_store(mem(out, TAKEN.mins), mins);
           k.free(...[d, dmin, scales, mins].filter((one) => one !== undefined));
-          const shared = unpack.share?.(k, blocks, kept);
+          const shared = unpack.share?.(k, blocks, kept) ?? {};
           const full = k.vec('codes');
           const codes = unpack.block === 32 ? ymm(full) : full;
           for (let i = 0; i * codes.bytes < unpack.block; i++) {

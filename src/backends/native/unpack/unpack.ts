@@ -28,7 +28,7 @@ export interface Header {
 export type Kept = Readonly<Record<string, Register>>;
 
 /** A member may use the bytes from rsp - 128 to rsp - 65, from `share` to the block's last `codes`. */
-export interface Unpack<K extends Kept = Kept> {
+export interface Unpack<K extends Kept = Kept, S extends Kept = Kept> {
   /** Of `FORMATS`. */
   readonly format: string;
   readonly blockBytes: number;
@@ -51,11 +51,11 @@ export interface Unpack<K extends Kept = Kept> {
    * Emits code that leaves the codes of weights n i .. n (i + 1) in `target`, one a byte, in the weights' order.
    * n is 64 on levels of 512 bits (`target` a zmm), 32 on levels of 256 bits (`target` a ymm) and for blocks of 32 always
    * (`target` a ymm, i is 0). Called in ascending order of i; registers that it takes it gives back.
-   * @param shared what `share` returned for this block; undefined without `share`.
+   * @param shared what `share` returned for this block; nothing without `share`.
    */
-  codes(k: KernelBuilder, block: Gpr, i: number, target: Vec, kept: K, shared: Kept | undefined): void;
+  codes(k: KernelBuilder, block: Gpr, i: number, target: Vec, kept: K, shared: S): void;
   /** Emits what several calls of `codes` for one block use, for example high bits that are loaded once. */
-  share?(k: KernelBuilder, block: Gpr, kept: K): Kept;
+  share?(k: KernelBuilder, block: Gpr, kept: K): S;
   /** A faster product of one token. */
   readonly dot?: BlockDot;
 }
@@ -87,6 +87,6 @@ export function defineDot<K extends Kept>(dot: BlockDot<K>): BlockDot {
   return dot as BlockDot;
 }
 
-export function defineUnpack<K extends Kept>(unpack: Unpack<K>): Unpack<K> {
+export function defineUnpack<K extends Kept, S extends Kept>(unpack: Unpack<K, S>): Unpack<K, S> {
   return unpack;
 }

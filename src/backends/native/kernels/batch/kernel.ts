@@ -28,6 +28,7 @@ export function batchKernel(unpack: Unpack): KernelSource<BatchArg> {
 /** All arguments as integers in the frame; their registers become free. */
 function storeArguments(b: Batch): void {
   const { k } = b;
+  b.store('threads', k.threads);
   k.free(k.thread, k.threads);
   for (const name of BATCH_ARGS) {
     k.scope(() => b.store(name, k.int(name)));
@@ -139,6 +140,7 @@ function emitChunk(b: Batch): void {
     k.clear(most);
     b.store('plane', most);
   });
+  lookAhead(b);
   emitPanel(b);
   whileLess(b, 'plane', 'planes', () => {
     pointAtPlane(b);
@@ -147,6 +149,26 @@ function emitChunk(b: Batch): void {
   });
   bump(b, 'blockAt', (CHUNK / unpack.block) * unpack.blockBytes);
   bump(b, 'column', CHUNK);
+}
+
+/** Bytes from a block to what its row needs next: the next chunk, or the panel that this thread is likely to claim. */
+function lookAhead(b: Batch): void {
+  const { k, unpack } = b;
+  k.scope(() => {
+    const [ahead, blocks] = [k.gpr('ahead'), k.gpr('blocks')];
+    k.x.mov(ahead, (CHUNK / unpack.block) * unpack.blockBytes);
+    b.load(blocks, 'cols');
+    k.x.sub(blocks, b.slot('column'));
+    k.x.cmp(blocks, CHUNK);
+    k.when('le', () => {
+      b.load(ahead, 'rowBytes');
+      k.x.imul(ahead, ahead, panelRows(k.level));
+      k.x.imul(ahead, b.slot('threads'));
+      k.x.add(ahead, b.slot('panelAt'));
+      k.x.sub(ahead, b.slot('blockAt'));
+    });
+    b.store('ahead', ahead);
+  });
 }
 
 function bump(b: Batch, slot: Parameters<Batch['load']>[1], by: number): void {

@@ -39,9 +39,9 @@ export class Products {
     if (this.#turn) k.x.vmovdqu(this.#turn, k.u8(128));
   }
 
-  /** Registers that are free between two products. */
-  get spare(): readonly Vec[] {
-    return [this.#codes, ...this.#weights];
+  /** A register that is free between two products. */
+  get spare(): Vec {
+    return this.#codes;
   }
 
   /** The weights of all rows, of four columns. */

@@ -10,8 +10,6 @@ import { transpose } from './transpose.ts';
 /** Bytes of a row's header on the stage, and where its second half begins. */
 const HEAD = 64;
 const HALF = 32;
-/** Begin of what is prefetched, in chunks after this one. */
-const AHEAD = 2;
 
 /** Expands the chunk at slot `blockAt`. */
 export function emitPanel(b: Batch): void {
@@ -52,6 +50,18 @@ function stageRows(b: Batch): void {
   });
 }
 
+/** Brings what comes next of the row into the second cache; the first holds the panel. */
+function prefetch(b: Batch, row: Gpr): void {
+  const { k, unpack } = b;
+  k.scope(() => {
+    const next = k.gpr('next');
+    k.x.mov(next, row);
+    k.x.add(next, b.slot('ahead'));
+    const bytes = (CHUNK / unpack.block) * unpack.blockBytes;
+    for (let line = 0; line < bytes; line += 64) k.x.prefetcht1(mem(next, line));
+  });
+}
+
 interface Places {
   readonly row: Gpr;
   readonly stage: Gpr;
@@ -75,9 +85,7 @@ type Kept = ReturnType<Batch['unpack']['setup']>;
 
 function wideBlock(b: Batch, kept: Kept, { row, stage, head, d }: Places): void {
   const { k, unpack, scratch } = b;
-  for (let line = 0; line < unpack.blockBytes; line += 64) {
-    k.x.prefetcht0(mem(row, AHEAD * unpack.blockBytes + line));
-  }
+  prefetch(b, row);
   k.scope(() => {
     const header = unpack.header(k, row, kept);
     k.x.vmovss_store(mem(d), header.d);
@@ -101,6 +109,7 @@ function narrowBlocks(b: Batch, kept: Kept, { row, stage, head, d: count }: Plac
   const { k, unpack } = b;
   k.scope(() => {
     const [block, to, step] = ['block', 'to', 'step'].map((name) => k.gpr(name));
+    prefetch(b, row);
     k.x.mov(block, row);
     k.x.mov(to, stage);
     k.x.mov(step, head);
@@ -108,7 +117,6 @@ function narrowBlocks(b: Batch, kept: Kept, { row, stage, head, d: count }: Plac
     k.countdown(
       count,
       () => {
-        k.x.prefetcht0(mem(block, 8 * AHEAD * unpack.blockBytes));
         k.scope(() => {
           const header = unpack.header(k, block, kept);
           k.x.vmovss_store(mem(step), header.d);

@@ -41,11 +41,13 @@ export const BATCH_ARGS = [
 
 const STATE = [
   'counter',
+  'threads',
   'rowBytes',
   'rowsLeft',
   'panelAt',
   'panelY',
   'blockAt',
+  'ahead',
   'column',
   'blocks',
   'token',

@@ -161,24 +161,23 @@ function foldSums(b: Batch, tokens: number, rows: TokenRows): void {
   });
 }
 
-/** `total += sum * (d * scale) - min sum * (dmin * scale)`, per token and row. */
+/** `total += (sum * d - min sum * dmin) * scale`, per token and row. */
 function blockStep(b: Batch, sums: Sums, mins: Sums | undefined, rows: TokenRows): void {
   const { k } = b;
   k.scope(() => {
-    const [scale, factor] = k.vecs('scale', 2);
+    const scale = k.vec('scale');
     const at = k.gpr('totals');
     b.load(at, 'totalAt');
     each(sums, (sum, t, v) => {
       const total = mem(at, t * b.line + v * b.vector);
       if (v === 0) k.x.vbroadcastss(scale, rows.at(t, 0));
       k.x.vcvtdq2ps(sum, sum);
-      k.x.vmulps(factor, scale, b.at('d', v * b.vector));
-      k.x.vfmadd213ps(sum, factor, total);
+      k.x.vmulps(sum, sum, b.at('d', v * b.vector));
       if (mins) {
         k.x.vcvtdq2ps(mins[t][v], mins[t][v]);
-        k.x.vmulps(factor, scale, b.at('dmin', v * b.vector));
-        k.x.vfnmadd231ps(sum, factor, mins[t][v]);
+        k.x.vfnmadd231ps(sum, mins[t][v], b.at('dmin', v * b.vector));
       }
+      k.x.vfmadd213ps(sum, scale, total);
       k.x.vmovups_store(total, sum);
     });
   });
@@ -215,7 +214,7 @@ function narrowTile(b: Batch, tokens: number): void {
         else k.zero(sum);
       });
       products(b, sums, steps, codes, panel, 32);
-      narrowStep(b, { sums, totals, table, folded, scales, spare: steps.spare });
+      narrowStep(b, { sums, totals, table, folded, scales, scale: steps.spare });
       k.x.add(panel, 8 * b.line);
       k.x.add(table, b.line);
       k.x.add(folded, 4);
@@ -235,18 +234,18 @@ interface NarrowStep {
   readonly table: Gpr;
   readonly folded: Gpr;
   readonly scales: TokenRows;
-  readonly spare: readonly Vec[];
+  /** Is destroyed. */
+  readonly scale: Vec;
 }
 
-/** `total += sum * (d * scale) - dmin * (scale * sum of activations)`. */
-function narrowStep(b: Batch, { sums, totals, table, folded, scales, spare }: NarrowStep): void {
+/** `total += (sum * d) * scale - dmin * (scale * sum of activations)`. */
+function narrowStep(b: Batch, { sums, totals, table, folded, scales, scale }: NarrowStep): void {
   const { k, scratch, unpack } = b;
-  const [scale, factor] = spare;
   each(sums, (sum, t, v) => {
     if (v === 0) k.x.vbroadcastss(scale, scales.at(t, 0));
     k.x.vcvtdq2ps(sum, sum);
-    k.x.vmulps(factor, scale, mem(table, v * b.vector));
-    k.x.vfmadd231ps(totals[t][v], sum, factor);
+    k.x.vmulps(sum, sum, mem(table, v * b.vector));
+    k.x.vfmadd231ps(totals[t][v], sum, scale);
   });
   if (!unpack.mins) return;
   each(totals, (total, t, v) => {
