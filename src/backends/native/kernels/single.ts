@@ -77,7 +77,7 @@ export function singleKernel(unpack: Unpack, planes: 1 | 2): KernelSource<Single
       });
       stretchAt(k, unpack, weights, left);
       k.free(left); // until the next claim, which is further up
-      k.countdown(end, () => oneRow(k, unpack, group, weights), true);
+      k.countdown(end, () => oneRow(k, unpack, planes, group, weights), true);
       k.jmp(next);
       k.bind(out);
     },
@@ -126,13 +126,21 @@ function stretchAt(k: KernelBuilder<SingleArg>, { block, blockBytes }: Unpack, w
 function oneRow(
   k: KernelBuilder<SingleArg>,
   { block, blockBytes }: Unpack,
+  planes: 1 | 2,
   group: Group,
   weights: Gpr,
 ): void {
   k.scope(() => {
     const blocks = k.gpr('blocks');
     if (group.begin) group.begin();
-    else for (const name of ['codes', 'sums', 'scales'] as const) k.x.vcvttsd2si(group[name], k.arg(name));
+    else {
+      for (const name of ['codes', 'sums', 'scales'] as const) k.x.vcvttsd2si(group[name], k.arg(name));
+      if (planes === 2) {
+        // Scales are those of the last plane.
+        k.x.vcvttsd2si(blocks, k.arg('scalePlane'));
+        k.x.add(group.scales, blocks);
+      }
+    }
     k.x.vcvttsd2si(blocks, k.arg('cols'));
     k.x.shr(blocks, Math.log2(block));
     k.zero(...group.accumulators);

@@ -7,6 +7,7 @@ import { rowsOf } from '../../../graph/index.ts';
 import type { TensorFormat } from '../../../quants/index.ts';
 import type { Command, Lower, LowerContext, Place } from '../../tape/lower.ts';
 import { type ActivationLayout, activationLayout } from '../activations.ts';
+import { floatFormat } from '../kernels/amx/index.ts';
 import { BATCH_ARGS, batchArgs, batchScratch } from '../kernels/batch/index.ts';
 import { FLOAT_ARGS, FLOAT_SCRATCH } from '../kernels/product-float.ts';
 import { QUANTIZE_ARGS } from '../kernels/quantize-bytes.ts';
@@ -15,12 +16,13 @@ import { singleScratch } from '../kernels/single-dot.ts';
 import type { Level } from '../level.ts';
 import { UNPACKS, type Unpack } from '../unpack/index.ts';
 import { argsOf } from './args.ts';
+import { tileProduct } from './matmul-tiles.ts';
 
 /** Planes of activations in products with quantized weights; see activations.ts. */
 export type Planes = 1 | 2;
 
 /** A product in one run: x [tokens, cols], weights [rows, cols] without gaps, y [tokens, rows]. */
-interface Product {
+export interface Product {
   readonly tokens: number;
   readonly rows: number;
   readonly cols: number;
@@ -46,6 +48,10 @@ export function matmulLowering(level: Level, planes: Planes): Lower<'matmul'> {
     const places = { x: context.place(x), weights: address, y: context.place(output) };
     const product = { tokens, rows, cols, ...places };
     const unpack = UNPACKS[format.name];
+    if (level.amx && (tokens > 1 || context.uniform)) {
+      const kind = unpack ?? floatFormat(format);
+      if (kind) return tileProduct(product, kind, planes, context);
+    }
     if (!unpack) return [floatProduct(format, product)];
     return integerProduct(product, unpack, { level, planes, context });
   };

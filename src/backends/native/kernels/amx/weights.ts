@@ -26,6 +26,11 @@ export type FloatFormat = keyof typeof FLOATS;
 
 export type WeightKind = Unpack | FloatFormat;
 
+/** Undefined where the format is none of floats. */
+export function floatFormat({ name }: { readonly name: string }): FloatFormat | undefined {
+  return name in FLOATS ? (name as FloatFormat) : undefined;
+}
+
 export const nameOf = (kind: WeightKind): string => (typeof kind === 'string' ? kind : kind.format);
 
 /** Bytes and weights of the smallest piece of a row. */
@@ -165,7 +170,7 @@ class BlockRows implements RowExpander {
     const { block } = this.#unpack;
     const header = this.#unpack.header(this.#k, from, this.#kept);
     const { scale, mins } = this.#scales(header, scales);
-    const shared = this.#unpack.share?.(this.#k, from, this.#kept);
+    const shared = this.#unpack.share?.(this.#k, from, this.#kept) ?? {};
     const codes = this.#k.vec('codes');
     const target = block === 32 ? ymm(codes) : codes;
     for (let i = 0; i * target.bytes < block; i++) {
