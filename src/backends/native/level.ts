@@ -54,8 +54,8 @@ const AVX512 = 'AVX-512 F, BW, VL, DQ, CD and VNNI';
 
 /** What a level needs, in words. */
 export const LEVEL_NEEDS = {
-  amx: `AMX tiles, int8 and bf16, and ${AVX512}, VBMI, GFNI and BF16`,
-  avx512vbmi: `${AVX512}, VBMI and GFNI`,
+  amx: `AMX tiles, int8 and bf16, and ${AVX512}, VBMI, GFNI, BITALG and BF16`,
+  avx512vbmi: `${AVX512}, VBMI, GFNI and BITALG`,
   avx512: AVX512,
   avxvnni: `AVX-VNNI, and ${AVX2}`,
   avx2: AVX2,

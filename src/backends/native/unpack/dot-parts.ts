@@ -1,8 +1,8 @@
 /** Steps that the fast products of codebook formats share (`BlockDot`): signs, scales, points by loads. */
 import type { KernelBuilder } from '../kernel.ts';
 import type { Gpr, Mask, Memory, Register, Vec } from '../x64/index.ts';
-import { masked, memAt, xmm, ymm } from '../x64/index.ts';
-import { places } from './grid-parts.ts';
+import { masked, mem, memAt, xmm, ymm } from '../x64/index.ts';
+import { deposit, eight, places } from './grid-parts.ts';
 import type { DotOperands } from './unpack.ts';
 
 /** Operands of `oddOf` and the zero that signs are turned with. */
@@ -108,13 +108,58 @@ export function otherTotals(k: KernelBuilder, totals: readonly Vec[]): Vec[] {
   return totals.map((_, plane) => k.registers.zmm(`other totals ${plane}`));
 }
 
-/** Emits the indices of a quad's four points as words into `into`; `free` may be used up. */
-export type PackedIndices = (quad: number, into: Gpr, free: Gpr) => void;
+/** Masks in registers for indices of a byte and some high bits: loads are what products by loads wait for. */
+export function keepIndexMasks(
+  k: KernelBuilder,
+  highBits: number,
+): { readonly low: Gpr; readonly high: Gpr } {
+  const low = k.gpr('low mask');
+  const high = k.gpr('high mask');
+  k.x.mov(low, eight(k, 255, 0));
+  k.x.mov(high, eight(k, 0, highBits));
+  return { low, high };
+}
+
+/** Where the indices of a block's 32 points stand: their low bytes, and their high bits, so many bytes a quad. */
+export interface IndexPlaces {
+  readonly block: Gpr;
+  readonly low: number;
+  readonly high: number;
+  readonly highBytes: 1 | 2;
+  /** Which of the high bits, of two quads. */
+  readonly highMask?: number;
+}
+
+export interface IndexMasks {
+  readonly low: Gpr;
+  readonly high: Gpr;
+  readonly grid: Gpr;
+}
+
+/** The indices of two quads as words. Few loads: two a pair of quads. */
+function packedIndices(
+  k: KernelBuilder,
+  { block, low, high, highBytes, highMask }: IndexPlaces,
+  masks: IndexMasks,
+  lane: number,
+  [left, right, leftHigh, rightHigh]: readonly Gpr[],
+): void {
+  k.x.mov(left, mem(block, low + 8 * lane));
+  if (highBytes === 2) k.x.load32(leftHigh, mem(block, high + 4 * lane));
+  else k.x.load16(leftHigh, mem(block, high + 2 * lane));
+  if (highMask) k.x.and(leftHigh, highMask);
+  k.x.mov(right, left);
+  k.x.mov(rightHigh, leftHigh);
+  k.x.shr(right, 32);
+  k.x.shr(rightHigh, 8 * highBytes);
+  deposit(k, left, masks.low, leftHigh, masks.high);
+  deposit(k, right, masks.low, rightHigh, masks.high);
+}
 
 /** The four chunks of a block's codes, by loads of 8 codes a point. */
-export function loadedChunks(k: KernelBuilder, grid: Gpr, packed: PackedIndices): Vec[] {
+export function loadedChunks(k: KernelBuilder, places: IndexPlaces, masks: IndexMasks): Vec[] {
   const halves = [0, 1].map((half) => {
-    const [lower, upper] = [2 * half, 2 * half + 1].map((lane) => loadedLane(k, grid, lane, packed));
+    const [lower, upper] = [2 * half, 2 * half + 1].map((lane) => loadedLane(k, places, masks, lane));
     lower.forEach((part, chunk) => {
       k.x.vinserti32x4(ymm(part), ymm(part), xmm(upper[chunk]), 1);
     });
@@ -129,10 +174,15 @@ export function loadedChunks(k: KernelBuilder, grid: Gpr, packed: PackedIndices)
 }
 
 /** Two quads of every chunk, in the lowest lanes of four registers. */
-function loadedLane(k: KernelBuilder, grid: Gpr, lane: number, packed: PackedIndices): Register<'zmm'>[] {
+function loadedLane(
+  k: KernelBuilder,
+  places: IndexPlaces,
+  masks: IndexMasks,
+  lane: number,
+): Register<'zmm'>[] {
+  const { grid } = masks;
   const [left, right, index, other] = ['left', 'right', 'index', 'other'].map((name) => k.gpr(name));
-  packed(2 * lane, left, index);
-  packed(2 * lane + 1, right, index);
+  packedIndices(k, places, masks, lane, [left, right, index, other]);
   const parts = Array.from({ length: 4 }, (_, chunk) => {
     const part = k.registers.zmm(`lane ${lane} of chunk ${chunk}`);
     const last = chunk === 3;

@@ -130,7 +130,13 @@ export function joined(
 }
 
 /** `into` = bits of `low` moved to the places of `lowBits`, and those of `high` to the places of `highBits`. */
-export function deposit(k: KernelBuilder, into: Gpr, lowBits: Memory, high: Gpr, highBits: Memory): void {
+export function deposit(
+  k: KernelBuilder,
+  into: Gpr,
+  lowBits: Memory | Gpr,
+  high: Gpr,
+  highBits: Memory | Gpr,
+): void {
   k.x.pdep(into, into, lowBits);
   k.x.pdep(high, high, highBits);
   k.x.or(into, high);

@@ -2,8 +2,17 @@
 import { iq1Grid } from '../../../quants/index.ts';
 import type { KernelBuilder } from '../kernel.ts';
 import { mem, type Register, type Vec, xmm, zeroing } from '../x64/index.ts';
-import { AND_XOR, addChunk, inHalves, keepDot, loadedChunks, oddOf, otherTotals } from './dot-parts.ts';
-import { deposit, eight, gridTable, keptPlaces, places, scaledHalf } from './grid-parts.ts';
+import {
+  AND_XOR,
+  addChunk,
+  inHalves,
+  keepDot,
+  keepIndexMasks,
+  loadedChunks,
+  oddOf,
+  otherTotals,
+} from './dot-parts.ts';
+import { eight, gridTable, keptPlaces, places, scaledHalf } from './grid-parts.ts';
 import { defineDot } from './unpack.ts';
 
 /** What is to be taken off a code: 9 where its point is shifted up, 11 where down. */
@@ -36,15 +45,17 @@ function keepMore(k: KernelBuilder): Vec {
 
 export const IQ1_S_DOT = defineDot({
   sums: true,
-  setup: (k) => ({ grid: grid(k), ...keepDot(k, 14), order: keepOrder(k), more: keepMore(k) }),
+  setup: (k) => ({
+    grid: grid(k),
+    ...keepIndexMasks(k, 7),
+    ...keepDot(k, 14),
+    order: keepOrder(k),
+    more: keepMore(k),
+  }),
   d: (k, block) => scaledHalf(k, mem(block), 0.125),
   emit: (k, block, x, totals, kept) =>
     k.scope(() => {
-      const chunks = loadedChunks(k, kept.grid, (quad, packed, high) => {
-        k.x.load16(high, mem(block, 34 + 2 * quad));
-        k.x.load32(packed, mem(block, 2 + 4 * quad));
-        deposit(k, packed, eight(k, 255, 0), high, eight(k, 0, 7));
-      });
+      const chunks = loadedChunks(k, { block, low: 2, high: 34, highBytes: 2 }, kept);
       const words = quadWords(k, mem(block, 34), kept.order);
       const scales = k.registers.zmm('scales');
       k.x.vpsrld(scales, words, 11);
@@ -74,7 +85,15 @@ export const IQ1_M_DOT = defineDot({
       k.x.kmovq_from(mask, one);
     }
     k.free(one);
-    return { grid: grid(k), ...keepDot(k, 14), order: keepOrder(k), more: keepMore(k), first, second };
+    return {
+      grid: grid(k),
+      ...keepIndexMasks(k, 15),
+      ...keepDot(k, 14),
+      order: keepOrder(k),
+      more: keepMore(k),
+      first,
+      second,
+    };
   },
   d: (k, block) => {
     const d = k.registers.xmm('d');
@@ -89,12 +108,7 @@ export const IQ1_M_DOT = defineDot({
   },
   emit: (k, block, x, totals, kept) =>
     k.scope(() => {
-      const chunks = loadedChunks(k, kept.grid, (quad, packed, high) => {
-        k.x.load16(high, mem(block, 32 + 2 * quad));
-        k.x.load32(packed, mem(block, 4 * quad));
-        k.x.and(high, 0x7777);
-        deposit(k, packed, eight(k, 255, 0), high, eight(k, 0, 15));
-      });
+      const chunks = loadedChunks(k, { block, low: 0, high: 32, highBytes: 2, highMask: 0x77777777 }, kept);
       const words = quadWords(k, mem(block, 32), kept.order);
       const top = Uint8Array.from({ length: 64 }, (_, place) =>
         place & 1 ? 0 : 12 - 4 * ((place >> 1) & 3),

@@ -7,13 +7,14 @@ import {
   type DotKept,
   inHalves,
   keepDot,
+  keepIndexMasks,
   loadedChunks,
   nibbleScales,
   oddOf,
   otherTotals,
   signsOfChunk,
 } from './dot-parts.ts';
-import { deposit, eight, gridTable, keptPlaces, pointTable, scaledHalf } from './grid-parts.ts';
+import { gridTable, keptPlaces, pointTable, scaledHalf } from './grid-parts.ts';
 import {
   codesOfPairs,
   type DigitsKept,
@@ -112,15 +113,15 @@ export const IQ2_XS_DOT = defineDot({
 
 export const IQ2_S_DOT = defineDot({
   sums: false,
-  setup: (k) => ({ grid: gridTable(k, iq2sGrid(), (value) => value), ...keepDot(k, 30) }),
+  setup: (k) => ({
+    grid: gridTable(k, iq2sGrid(), (value) => value),
+    ...keepDot(k, 30),
+    ...keepIndexMasks(k, 3),
+  }),
   d: (k, block) => scaledHalf(k, mem(block), 0.125),
   emit: (k, block, x, totals, kept) =>
     k.scope(() => {
-      const chunks = loadedChunks(k, kept.grid, (quad, packed, high) => {
-        k.x.load8(high, mem(block, 66 + quad));
-        k.x.load32(packed, mem(block, 2 + 4 * quad));
-        deposit(k, packed, eight(k, 255, 0), high, eight(k, 0, 3));
-      });
+      const chunks = loadedChunks(k, { block, low: 2, high: 66, highBytes: 1 }, kept);
       const signs = k.registers.zmm('signs');
       k.x.vpmovzxdq(signs, mem(block, 34));
       const scales = nibbleScales(k, mem(block, 74), kept);
