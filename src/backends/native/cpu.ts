@@ -40,28 +40,6 @@ function queryCode(): Uint8Array {
   return a.finish();
 }
 
-/** arch_prctl(ARCH_REQ_XCOMP_PERM, 18): lets this process use the data of tiles. Linux 5.16 and later. */
-function tilePermissionCode(): Uint8Array {
-  const a = new Assembler();
-  const { x } = a;
-  x.mov(rax, 158);
-  x.mov(rdi, 0x1023);
-  x.mov(rsi, 18);
-  x.syscall();
-  x.ret();
-  return a.finish();
-}
-
-/** Whether tiles may be used from here on, by all threads of the process. */
-function permitTiles(system: NativeSystem): boolean {
-  const code = system.mapCode(tilePermissionCode());
-  try {
-    return system.function(code.address).call() === 0;
-  } finally {
-    code.unmap();
-  }
-}
-
 export type CpuQuery = (leaf: number, subleaf?: number) => CpuId;
 
 /** Hands `use` a way to ask the CPU. */
@@ -87,6 +65,31 @@ const bits = (word: number, ...places: readonly number[]): boolean =>
 /** XCR0: xmm and ymm; opmask and zmm; tile configuration and data. */
 const SAVES = { ymm: [1, 2], zmm: [5, 6, 7], tiles: [17, 18] } as const;
 
+/** The system call that allows a process to use tiles: `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`. */
+const ARCH_PRCTL = 158;
+const ARCH_REQ_XCOMP_PERM = 0x1023;
+const XTILEDATA = 18;
+
+/**
+ * Asks the system for tiles, for all threads of this process. False where the system or the CPU has none.
+ * Source: Linux, Documentation/arch/x86/xstate.rst.
+ */
+export function tilesGranted(system: NativeSystem): boolean {
+  const a = new Assembler();
+  const { x } = a;
+  x.mov(rax, ARCH_PRCTL);
+  x.mov(rdi, ARCH_REQ_XCOMP_PERM);
+  x.mov(rsi, XTILEDATA);
+  x.syscall();
+  x.ret();
+  const code = system.mapCode(a.finish());
+  try {
+    return system.function(code.address).call() === 0;
+  } finally {
+    code.unmap();
+  }
+}
+
 export function cpuFeatures(system: NativeSystem): Features {
   return withCpuQuery(system, (query) => {
     const top = query(0).eax;
@@ -106,7 +109,7 @@ export function cpuFeatures(system: NativeSystem): Features {
       avx512Vbmi: avx512 && bits(seven.ecx, 1, 8, 12),
       avx512Bf16: avx512 && bits(sevenOne.eax, 5),
       // Without the system's word the first tile instruction would end the process.
-      amx: avx512 && bits(saved, ...SAVES.tiles) && bits(seven.edx, 22, 24, 25) && permitTiles(system),
+      amx: avx512 && bits(saved, ...SAVES.tiles) && bits(seven.edx, 22, 24, 25) && tilesGranted(system),
     };
   });
 }

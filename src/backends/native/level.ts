@@ -55,7 +55,7 @@ const AVX512 = 'AVX-512 F, BW, VL, DQ, CD and VNNI';
 /** What a level needs, in words. */
 export const LEVEL_NEEDS = {
   amx: `AMX tiles, int8 and bf16, and ${AVX512}`,
-  avx512vbmi: `VBMI and GFNI, and ${AVX512}`,
+  avx512vbmi: `AVX-512 VBMI, BITALG and GFNI, and ${AVX512}`,
   avx512: AVX512,
   avxvnni: `AVX-VNNI, and ${AVX2}`,
   avx2: AVX2,
