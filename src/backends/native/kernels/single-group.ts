@@ -22,7 +22,7 @@ import type { SingleArg } from './single.ts';
 type Builder = KernelBuilder<SingleArg>;
 
 export interface Group {
-  /** Addresses of the group's activations. */
+  /** Addresses of the group's activations: codes and sums of the first plane, scales of the last. */
   readonly codes: Gpr;
   readonly sums: Gpr;
   readonly scales: Gpr;
@@ -47,17 +47,17 @@ interface Planes {
   readonly codes: Gpr;
   readonly sums: Gpr;
   readonly scales: Gpr;
-  readonly on: { readonly codes: Gpr; readonly sums: Gpr; readonly scales: Gpr } | undefined;
+  readonly on: { readonly codes: Gpr; readonly sums: Gpr } | undefined;
 }
 
 function planesOf(k: Builder, count: 1 | 2): Planes {
   const [codes, sums, scales] = ['codes', 'sums', 'scales'].map((name) => k.gpr(name));
   if (count === 1) return { count, codes, sums, scales, on: undefined };
-  const on = { codes: k.int('codePlane'), sums: k.int('sumPlane'), scales: k.int('scalePlane') };
+  const on = { codes: k.int('codePlane'), sums: k.int('sumPlane') };
   return { count, codes, sums, scales, on };
 }
 
-type Part = 'codes' | 'sums' | 'scales';
+type Part = 'codes' | 'sums';
 
 /** A part of the activations, plane by plane. */
 function places(planes: Planes, part: Part, disp: number): Memory[] {
@@ -67,7 +67,7 @@ function places(planes: Planes, part: Part, disp: number): Memory[] {
 
 /** The scale of the last plane: with two, the first one's is 128 times as large. */
 function scaleAt(planes: Planes, disp: number): Memory {
-  return places(planes, 'scales', disp)[planes.count - 1];
+  return mem(planes.scales, disp);
 }
 
 /** i32 sums of each plane to one f32 vector, in units of the last plane's scale. */

@@ -6,7 +6,7 @@
  */
 import { defineKernel, type KernelBuilder, type KernelSource } from '../kernel.ts';
 import type { Unpack } from '../unpack/index.ts';
-import { type Gpr, mem, rax, rdx, type Vec, xmm, ymm } from '../x64/index.ts';
+import { type Gpr, type Label, mem, memAt, rax, rdx, rsp, type Vec, xmm, ymm } from '../x64/index.ts';
 import { type Group, narrowGroup, wideGroup } from './single-group.ts';
 
 /**
@@ -34,6 +34,11 @@ const LEAST_ROWS = 16;
 /** Bytes that prefetches run ahead: tried from 256 bytes to 4 KiB. */
 const AHEAD = 2048;
 const LINE = 64;
+/**
+ * Below the stack pointer, since unpackers need the registers: rows of a claim, address of the counter, rows left of the
+ * claim, address of the next result.
+ */
+const [FEW_AT, COUNTER_AT, LEFT_AT, Y_AT] = [-8, -16, -24, -32].map((at) => mem(rsp, at));
 
 /** y[n] = sum over k of x[k] w[n, k] for one token with activations of one or two planes. */
 export function singleKernel(unpack: Unpack, planes: 1 | 2): KernelSource<SingleArg> {
@@ -41,71 +46,83 @@ export function singleKernel(unpack: Unpack, planes: 1 | 2): KernelSource<Single
     name: `single_${unpack.format.toLowerCase()}_${planes}`,
     args: SINGLE_ARGS,
     emit: (k: KernelBuilder<SingleArg>) => {
-      const few = rowsToClaim(k);
-      k.free(k.thread, k.threads, k.scratch);
+      rowsToClaim(k);
+      k.x.store64(COUNTER_AT, k.counter);
+      k.free(k.thread, k.threads, k.scratch, k.counter);
       const kept = unpack.setup(k);
       const group =
         unpack.block === 256 ? wideGroup(k, unpack, kept, planes) : narrowGroup(k, unpack, kept, planes);
-      const [weights, y, left, end] = ['weights', 'y', 'left', 'end'].map((name) => k.gpr(name));
+      const weights = k.gpr('weights');
       const out = k.label();
       const next = k.here();
-      k.claim(left);
-      k.x.imul(left, few);
-      k.x.vcvttsd2si(end, k.arg('rows'));
-      k.x.sub(end, left);
-      k.x.cmp(end, 0);
-      k.j('le', out);
-      k.x.cmp(end, few);
-      k.x.cmov('g', end, few);
-      k.x.vcvttsd2si(y, k.arg('y'));
-      k.x.lea(y, { ...mem(y), index: left, scale: 4 });
-      stretchAt(k, unpack, weights, left);
-      k.countdown(end, () => oneRow(k, unpack, group, weights, y), true);
+      k.scope(() => claim(k, unpack, weights, out));
+      const row = k.here();
+      oneRow(k, unpack, planes, group, weights);
+      k.x.sub(LEFT_AT, 1);
+      k.j('ne', row);
       k.jmp(next);
       k.bind(out);
     },
   });
 }
 
-/** Rows of a claim: max(16, rows / (8 threads) as a multiple of 16). */
-function rowsToClaim(k: KernelBuilder<SingleArg>): Gpr {
-  const few = k.gpr('few');
-  if (few !== rax) throw new Error(`the quotient must be in rax, not ${few}`);
+/** Writes the rows of a claim, max(16, rows / (8 threads) as a multiple of 16), to FEW_AT. */
+function rowsToClaim(k: KernelBuilder<SingleArg>): void {
   k.scope(() => {
+    k.registers.reserve(rax, 'quotient');
     const divisor = k.gpr('divisor');
-    const least = k.gpr('least');
     k.x.vcvttsd2si(rax, k.arg('rows'));
     k.x.imul(divisor, k.threads, CLAIMS);
     k.clear(rdx);
     k.x.div(divisor);
-    k.x.and(few, -LEAST_ROWS);
-    k.x.mov(least, LEAST_ROWS);
-    k.x.cmp(few, least);
-    k.x.cmov('l', few, least);
+    k.x.and(rax, -LEAST_ROWS);
+    k.x.mov(divisor, LEAST_ROWS);
+    k.x.cmp(rax, divisor);
+    k.x.cmov('l', rax, divisor);
+    k.x.store64(FEW_AT, rax);
   });
-  return few;
 }
 
-/** `weights` = address of row `row`, which is destroyed. */
-function stretchAt(k: KernelBuilder<SingleArg>, { block, blockBytes }: Unpack, weights: Gpr, row: Gpr): void {
+/** Claims rows: `weights` = address of the first one, LEFT_AT their number, Y_AT where their results go. */
+function claim(k: KernelBuilder<SingleArg>, { block, blockBytes }: Unpack, weights: Gpr, out: Label): void {
+  const [first, left, y] = ['first', 'left', 'y'].map((name) => k.gpr(name));
+  k.x.mov(left, COUNTER_AT);
+  k.x.mov(first, 1);
+  k.x.lockXadd32(mem(left), first);
+  k.x.load32s(first, first);
+  k.x.imul(first, FEW_AT);
+  k.x.vcvttsd2si(left, k.arg('rows'));
+  k.x.sub(left, first);
+  k.x.cmp(left, 0);
+  k.j('le', out);
+  k.x.cmp(left, FEW_AT);
+  k.x.cmov('g', left, FEW_AT);
+  k.x.store64(LEFT_AT, left);
+  k.x.vcvttsd2si(y, k.arg('y'));
+  k.x.lea(y, memAt(y, first, 4));
+  k.x.store64(Y_AT, y);
   k.x.vcvttsd2si(weights, k.arg('cols'));
   k.x.shr(weights, Math.log2(block));
   k.x.imul(weights, weights, blockBytes);
-  k.x.imul(row, weights);
+  k.x.imul(first, weights);
   k.x.vcvttsd2si(weights, k.arg('weights'));
-  k.x.add(weights, row);
+  k.x.add(weights, first);
 }
 
 function oneRow(
   k: KernelBuilder<SingleArg>,
   { block, blockBytes }: Unpack,
+  planes: 1 | 2,
   group: Group,
   weights: Gpr,
-  y: Gpr,
 ): void {
   k.scope(() => {
     const blocks = k.gpr('blocks');
     for (const name of ['codes', 'sums', 'scales'] as const) k.x.vcvttsd2si(group[name], k.arg(name));
+    if (planes === 2) {
+      k.x.vcvttsd2si(blocks, k.arg('scalePlane'));
+      k.x.add(group.scales, blocks);
+    }
     k.x.vcvttsd2si(blocks, k.arg('cols'));
     k.x.shr(blocks, Math.log2(block));
     k.zero(...group.accumulators);
@@ -130,8 +147,9 @@ function oneRow(
       step(1);
       k.x.sub(blocks, 1);
     });
-    k.x.vmovss_store(mem(y), xmm(total(k, group)));
-    k.x.add(y, 4);
+    k.x.mov(blocks, Y_AT);
+    k.x.vmovss_store(mem(blocks), xmm(total(k, group)));
+    k.x.add(Y_AT, 4);
   });
 }
 

@@ -1,5 +1,4 @@
 /** The registry of unpackers: how machine code takes apart the blocks of each format. A format without one is widened. */
-
 import { IQ1_M } from './iq1_m.ts';
 import { IQ1_S } from './iq1_s.ts';
 import { IQ2_S } from './iq2_s.ts';
@@ -27,13 +26,6 @@ export type { Header, Kept, Unpack } from './unpack.ts';
 
 /** By the names of `FORMATS`. */
 export const UNPACKS: Readonly<Record<string, Unpack | undefined>> = {
-  IQ1_M,
-  IQ1_S,
-  IQ2_S,
-  IQ2_XS,
-  IQ2_XXS,
-  IQ3_XXS,
-  IQ3_S,
   Q4_0,
   Q4_1,
   Q5_0,
@@ -44,6 +36,13 @@ export const UNPACKS: Readonly<Record<string, Unpack | undefined>> = {
   Q4_K,
   Q5_K,
   Q6_K,
+  IQ1_S,
+  IQ1_M,
+  IQ2_XXS,
+  IQ2_XS,
+  IQ2_S,
+  IQ3_XXS,
+  IQ3_S,
   IQ4_NL,
   IQ4_XS,
   TQ2_0,
