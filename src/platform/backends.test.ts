@@ -49,7 +49,7 @@ test('a level of a backend that has none, and names that are none, are usage err
   expect(() => checkBackendNames('gpu', undefined)).toThrow(
     'backend: gpu is none of auto, native, wasm, reference',
   );
-  expect(() => checkBackendNames('native', 'sse')).toThrow('level: sse is none of amx, avx512,');
+  expect(() => checkBackendNames('native', 'sse')).toThrow('level: sse is none of amx, ');
   checkBackendNames(undefined, undefined);
 });
 

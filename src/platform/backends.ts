@@ -2,7 +2,6 @@
  * The registry of backends in Node, and the choice among them: the fastest that runs here, or one by its name. A choice
  * is made first (`chooseBackend`), so that it can be told and recorded, and opened then.
  */
-import * as backends from '../backends/index.ts';
 import {
   type Backend,
   bestLevel,
@@ -13,6 +12,7 @@ import {
   type LevelName,
   levelsOf,
   type NativeSystem,
+  nativeBackend,
   referenceBackend,
   wasmBackend,
 } from '../backends/index.ts';
@@ -51,21 +51,10 @@ export interface NativeSupport {
   readonly best: Level;
 }
 
-type NativeBackend = (options: {
-  readonly system: NativeSystem;
-  readonly threads: number;
-  readonly level: Level;
-  /** Activations in two planes: as exact as measuring needs. */
-  readonly wide: boolean;
-}) => Backend | Promise<Backend>;
-
-const { nativeBackend } = backends as { readonly nativeBackend?: NativeBackend };
-
 /** Never throws. */
 export async function nativeSupport(): Promise<NativeSupport | { readonly reason: string }> {
   const system = await koffiSystem();
   if ('reason' in system) return system;
-  if (!nativeBackend) return { reason: 'this build has no native backend' };
   const features = cpuFeatures(system);
   const best = bestLevel(features);
   if (!best) return { reason: 'the processor has no AVX2, or the system does not let programs use it' };
@@ -128,10 +117,8 @@ function nativeOf({ system, levels, best }: NativeSupport, wanted: LevelName | u
     name: 'native',
     level: level.name,
     open: async (options) => {
-      if (!nativeBackend) throw notNative('this build has no native backend');
       const { threads, relaxed } = openingOf(options);
-      const backend = await nativeBackend({ system, threads, level, wide: !relaxed });
-      return backend.level === undefined ? Object.assign(backend, { level: level.name }) : backend;
+      return nativeBackend({ system, threads, level, wide: !relaxed });
     },
   };
 }

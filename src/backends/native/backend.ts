@@ -44,6 +44,7 @@ export function nativeBackend({
   const kernels = new KernelTable(system, level, KERNELS);
   return new TapeBackend({
     name: 'native',
+    level: level.name,
     memory: new NativeMemory(system, maxBytes),
     crew: new NativeCrew(system, kernels, threads),
     lowerings: nativeLowerings(level, wide ? 2 : 1),

@@ -54,13 +54,13 @@ const AVX512 = 'AVX-512 F, BW, VL, DQ, CD and VNNI';
 
 /** What a level needs, in words. */
 export const LEVEL_NEEDS = {
-  amx: `AMX tiles, int8 and bf16, and ${AVX512}`,
-  avx512vbmi: `AVX-512 VBMI, BITALG and GFNI, and ${AVX512}`,
+  amx: `AMX tiles, int8 and bf16, and ${AVX512}, VBMI, GFNI and BF16`,
+  avx512vbmi: `${AVX512}, VBMI and GFNI`,
   avx512: AVX512,
   avxvnni: `AVX-VNNI, and ${AVX2}`,
   avx2: AVX2,
   evex256: `${AVX512}; for tests: 256 bits of it`,
-  'amx-emulated': `${AVX512}; for tests: tiles made of it, slow`,
+  'amx-emulated': `${AVX512}, and BF16; for tests: tiles made of it, slow`,
 } as const satisfies Record<LevelName, string>;
 
 /** Whether a machine runs the level. */

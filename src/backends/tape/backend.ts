@@ -20,6 +20,7 @@ const PIECE = 16 * 2 ** 20;
 /** What a backend brings. */
 export interface TapeParts {
   readonly name: string;
+  readonly level?: string;
   readonly memory: TapeMemory;
   readonly crew: Crew;
   readonly lowerings: Lowerings;
@@ -43,6 +44,7 @@ interface Plan {
 
 export class TapeBackend implements Backend {
   readonly name: string;
+  readonly level?: string;
   readonly #parts: TapeParts;
   readonly #memory: TapeMemory;
   readonly #crew: Crew;
@@ -57,6 +59,7 @@ export class TapeBackend implements Backend {
   constructor(parts: TapeParts) {
     const { name, memory, crew } = parts;
     this.name = name;
+    if (parts.level !== undefined) this.level = parts.level;
     this.#parts = parts;
     this.#memory = memory;
     this.#crew = crew;

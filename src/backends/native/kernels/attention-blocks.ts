@@ -4,7 +4,8 @@ import { type Label, mem, memAt } from '../x64/index.ts';
 import { TILE_KEYS } from './attention-layout.ts';
 import { PRODUCT_ROWS, type ProductRows, product } from './attention-product.ts';
 import type { Record } from './attention-softmax.ts';
-import { readRows, readTurned } from './attention-tile.ts';
+import { readRows } from './attention-tile.ts';
+import { readTurned } from './attention-turn.ts';
 import type { Frame } from './frame.ts';
 
 /**

@@ -1,6 +1,7 @@
 /** All kernels: one line a file. A backend assembles those that its tapes name. */
 import type { KernelSource } from '../kernel.ts';
 import { UNPACKS } from '../unpack/index.ts';
+import { tileKernels } from './amx/index.ts';
 import { attentionEager } from './attention-eager.ts';
 import { attentionFlash } from './attention-flash.ts';
 import { attentionMerge, attentionParts } from './attention-parts.ts';
@@ -31,5 +32,6 @@ export const KERNELS: readonly KernelSource[] = [
   ...FLOAT_PRODUCTS,
   quantizeBytes,
   ...unpacks.map(batchKernel),
+  ...tileKernels(unpacks),
   ...unpacks.flatMap((unpack) => [singleKernel(unpack, 1), singleKernel(unpack, 2)]),
 ];

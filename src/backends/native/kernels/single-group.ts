@@ -22,7 +22,7 @@ import type { SingleArg } from './single.ts';
 type Builder = KernelBuilder<SingleArg>;
 
 export interface Group {
-  /** Addresses of the group's activations: codes and sums of the first plane, scales of the last. */
+  /** Addresses of the group's activations; where there are no sums `sums` is `codes`. */
   readonly codes: Gpr;
   readonly sums: Gpr;
   readonly scales: Gpr;
@@ -30,6 +30,8 @@ export interface Group {
   readonly accumulators: readonly Vec[];
   /** The one of them that is subtracted. */
   readonly mins: Vec | undefined;
+  /** Emits the addresses of a row's first group; without it they are the arguments. */
+  begin?(): void;
   /** Groups a round of the loop takes. */
   readonly unroll: number;
   /** The n-th group behind the addresses; `weights` points to the first one's block. */

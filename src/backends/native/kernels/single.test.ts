@@ -1,9 +1,10 @@
 /** Products of one token: every unpacker at every level against the decoded weights in f64. */
 import { describe, expect, test } from 'vitest';
 import { KernelBench, noLevels, testLevels } from '../testing.cases.ts';
-import { UNPACKS } from '../unpack/index.ts';
-import { exactRows, singleCase } from './single.cases.ts';
+import { UNPACKS, type Unpack } from '../unpack/index.ts';
+import { exactRows, type SingleCase, singleCase } from './single.cases.ts';
 import { singleKernel } from './single.ts';
+import { singleScratch } from './single-dot.ts';
 
 if (testLevels.length === 0) console.log(`skipped: products of one token, because ${noLevels}`);
 
@@ -15,6 +16,10 @@ const cases = members.flatMap((member) => ([1, 2] as const).map((planes) => ({ .
  */
 const TOLERANCE = { 1: 0.05, 2: 4e-4 } as const;
 
+const scratch = (unpack: Unpack, planes: 1 | 2, { x }: SingleCase) => ({
+  scratch: singleScratch(unpack, planes, x.length),
+});
+
 describe.each(testLevels.map((level) => ({ name: level.name, level })))('on $name', ({ level }) => {
   const bench = new KernelBench(level);
 
@@ -22,7 +27,7 @@ describe.each(testLevels.map((level) => ({ name: level.name, level })))('on $nam
     '$name, planes $planes: 37 rows are the products of the decoded weights',
     ({ unpack, planes }) => {
       const one = singleCase(bench, unpack, planes, 37, unpack.block === 256 ? 768 : 576 + 32);
-      bench.run(singleKernel(unpack, planes), one.args, { threads: 2 });
+      bench.run(singleKernel(unpack, planes), one.args, { threads: 2, ...scratch(unpack, planes, one) });
       const wrong = exactRows(one).flatMap(({ value, size }, n) =>
         Math.abs(one.y[n] - value) <= TOLERANCE[planes] * size ? [] : [`row ${n}: ${one.y[n]}, not ${value}`],
       );
@@ -33,10 +38,10 @@ describe.each(testLevels.map((level) => ({ name: level.name, level })))('on $nam
   test.each(members)('$name: results do not depend on the number of threads', ({ unpack }) => {
     const kernel = singleKernel(unpack, 2);
     const one = singleCase(bench, unpack, 2, 70, 512);
-    bench.run(kernel, one.args);
+    bench.run(kernel, one.args, scratch(unpack, 2, one));
     const alone = [...one.y];
     one.y.fill(0);
-    bench.run(kernel, one.args, { threads: 3 });
+    bench.run(kernel, one.args, { threads: 3, ...scratch(unpack, 2, one) });
     expect([...one.y]).toEqual(alone);
   });
 
@@ -45,7 +50,7 @@ describe.each(testLevels.map((level) => ({ name: level.name, level })))('on $nam
       const x = new Float32Array(512).fill(1);
       x[300] = bad;
       const one = singleCase(bench, unpack, planes, 3, 512, x);
-      bench.run(singleKernel(unpack, planes), one.args);
+      bench.run(singleKernel(unpack, planes), one.args, scratch(unpack, planes, one));
       expect([...one.y]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
     }
   });

@@ -6,7 +6,8 @@
  */
 import { defineKernel, type KernelBuilder, type KernelSource } from '../kernel.ts';
 import type { Unpack } from '../unpack/index.ts';
-import { type Gpr, type Label, mem, memAt, rax, rdx, rsp, type Vec, xmm, ymm } from '../x64/index.ts';
+import { type Gpr, mem, rax, rdx, rsp, type Vec, xmm, ymm } from '../x64/index.ts';
+import { type CopiedOperands, copiedOperands, dotGroup } from './single-dot.ts';
 import { type Group, narrowGroup, wideGroup } from './single-group.ts';
 
 /**
@@ -40,45 +41,78 @@ const LINE = 64;
  */
 const [FEW_AT, COUNTER_AT, LEFT_AT, Y_AT] = [-8, -16, -24, -32].map((at) => mem(rsp, at));
 
-/** y[n] = sum over k of x[k] w[n, k] for one token with activations of one or two planes. */
+/**
+ * Below the stack pointer, since unpackers want general registers: rows of a claim, the counter's address, where the next
+ * row's result goes. (-8 is `COPY_AT` of single-dot.ts; from -128 to -65 it is the unpackers'.)
+ */
+const FEW_AT = mem(rsp, -16);
+const COUNTER_AT = mem(rsp, -24);
+const Y_AT = mem(rsp, -32);
+
+/** y[n] = sum over k of x[k] w[n, k] for one token with activations of one or two planes. Scratch: `singleScratch`. */
 export function singleKernel(unpack: Unpack, planes: 1 | 2): KernelSource<SingleArg> {
   return defineKernel({
     name: `single_${unpack.format.toLowerCase()}_${planes}`,
     args: SINGLE_ARGS,
     emit: (k: KernelBuilder<SingleArg>) => {
+      k.registers.reserve(rax, 'quotient');
+      const copy = copiedOperands(k, unpack, planes);
+      k.free(rax);
       rowsToClaim(k);
       k.x.store64(COUNTER_AT, k.counter);
-      k.free(k.thread, k.threads, k.scratch, k.counter);
-      const kept = unpack.setup(k);
-      const group =
-        unpack.block === 256 ? wideGroup(k, unpack, kept, planes) : narrowGroup(k, unpack, kept, planes);
-      const weights = k.gpr('weights');
+      k.free(k.thread, k.threads, k.scratch);
+      const group = groupOf(k, unpack, planes, copy);
+      const [weights, left, end] = ['weights', 'left', 'end'].map((name) => k.gpr(name));
       const out = k.label();
       const next = k.here();
-      k.scope(() => claim(k, unpack, weights, out));
-      const row = k.here();
-      oneRow(k, unpack, planes, group, weights);
-      k.x.sub(LEFT_AT, 1);
-      k.j('ne', row);
+      k.x.mov(k.counter, COUNTER_AT);
+      k.claim(left);
+      k.free(k.counter);
+      k.x.imul(left, FEW_AT);
+      k.x.vcvttsd2si(end, k.arg('rows'));
+      k.x.sub(end, left);
+      k.x.cmp(end, 0);
+      k.j('le', out);
+      k.x.cmp(end, FEW_AT);
+      k.x.cmov('g', end, FEW_AT);
+      k.scope(() => {
+        const y = k.int('y');
+        k.x.lea(y, { ...mem(y), index: left, scale: 4 });
+        k.x.store64(Y_AT, y);
+      });
+      stretchAt(k, unpack, weights, left);
+      k.free(left); // until the next claim, which is further up
+      k.countdown(end, () => oneRow(k, unpack, group, weights), true);
       k.jmp(next);
       k.bind(out);
     },
   });
 }
 
-/** Writes the rows of a claim, max(16, rows / (8 threads) as a multiple of 16), to FEW_AT. */
+function groupOf(
+  k: KernelBuilder<SingleArg>,
+  unpack: Unpack,
+  planes: 1 | 2,
+  copy: CopiedOperands | undefined,
+): Group {
+  if (unpack.dot && copy) return dotGroup(k, unpack.dot, copy);
+  const kept = unpack.setup(k);
+  return unpack.block === 256 ? wideGroup(k, unpack, kept, planes) : narrowGroup(k, unpack, kept, planes);
+}
+
+/** `FEW_AT` = rows of a claim: max(16, rows / (8 threads) as a multiple of 16). */
 function rowsToClaim(k: KernelBuilder<SingleArg>): void {
   k.scope(() => {
     k.registers.reserve(rax, 'quotient');
     const divisor = k.gpr('divisor');
     k.x.vcvttsd2si(rax, k.arg('rows'));
     k.x.imul(divisor, k.threads, CLAIMS);
-    k.clear(rdx);
+    k.clear(rdx); // no scratch from here on
     k.x.div(divisor);
     k.x.and(rax, -LEAST_ROWS);
-    k.x.mov(divisor, LEAST_ROWS);
-    k.x.cmp(rax, divisor);
-    k.x.cmov('l', rax, divisor);
+    k.x.mov(least, LEAST_ROWS);
+    k.x.cmp(rax, least);
+    k.x.cmov('l', rax, least);
     k.x.store64(FEW_AT, rax);
   });
 }
@@ -118,11 +152,8 @@ function oneRow(
 ): void {
   k.scope(() => {
     const blocks = k.gpr('blocks');
-    for (const name of ['codes', 'sums', 'scales'] as const) k.x.vcvttsd2si(group[name], k.arg(name));
-    if (planes === 2) {
-      k.x.vcvttsd2si(blocks, k.arg('scalePlane'));
-      k.x.add(group.scales, blocks);
-    }
+    if (group.begin) group.begin();
+    else for (const name of ['codes', 'sums', 'scales'] as const) k.x.vcvttsd2si(group[name], k.arg(name));
     k.x.vcvttsd2si(blocks, k.arg('cols'));
     k.x.shr(blocks, Math.log2(block));
     k.zero(...group.accumulators);
@@ -132,7 +163,7 @@ function oneRow(
       for (let n = 0; n < count; n++) k.scope(() => group.emit(weights, n));
       k.x.add(weights, bytes);
       k.x.add(group.codes, count * block);
-      k.x.add(group.sums, (count * block) / 8);
+      if (group.sums !== group.codes) k.x.add(group.sums, (count * block) / 8);
       k.x.add(group.scales, 4 * count);
     };
     if (group.unroll > 1) {
@@ -147,9 +178,12 @@ function oneRow(
       step(1);
       k.x.sub(blocks, 1);
     });
-    k.x.mov(blocks, Y_AT);
-    k.x.vmovss_store(mem(blocks), xmm(total(k, group)));
-    k.x.add(Y_AT, 4);
+    k.free(blocks);
+    const y = k.gpr('y');
+    k.x.mov(y, Y_AT);
+    k.x.vmovss_store(mem(y), xmm(total(k, group)));
+    k.x.add(y, 4);
+    k.x.store64(Y_AT, y);
   });
 }
 
@@ -167,7 +201,7 @@ function total(k: KernelBuilder, { accumulators, mins }: Group): Vec {
     }
     if (mins) k.x.vsubps(ymm(first), ymm(first), ymm(mins));
     const [low, high] = [xmm(first), xmm(half)];
-    if (ymm(first).code > 15) k.x.vextracti32x4(high, ymm(first), 1);
+    if (Math.max(first.code, half.code) > 15) k.x.vextracti32x4(high, ymm(first), 1);
     else k.x.vextractf128(high, ymm(first), 1);
     k.x.vaddps(low, low, high);
     k.x.vpermilps(high, low, 0b01_00_11_10);

@@ -7,19 +7,22 @@ import { rowsOf } from '../../../graph/index.ts';
 import type { TensorFormat } from '../../../quants/index.ts';
 import type { Command, Lower, LowerContext, Place } from '../../tape/lower.ts';
 import { type ActivationLayout, activationLayout } from '../activations.ts';
+import { floatFormat } from '../kernels/amx/index.ts';
 import { BATCH_ARGS, batchArgs, batchScratch } from '../kernels/batch/index.ts';
 import { FLOAT_ARGS, FLOAT_SCRATCH } from '../kernels/product-float.ts';
 import { QUANTIZE_ARGS } from '../kernels/quantize-bytes.ts';
 import { SINGLE_ARGS } from '../kernels/single.ts';
+import { singleScratch } from '../kernels/single-dot.ts';
 import type { Level } from '../level.ts';
 import { UNPACKS, type Unpack } from '../unpack/index.ts';
 import { argsOf } from './args.ts';
+import { tileProduct } from './matmul-tiles.ts';
 
 /** Planes of activations in products with quantized weights; see activations.ts. */
 export type Planes = 1 | 2;
 
 /** A product in one run: x [tokens, cols], weights [rows, cols] without gaps, y [tokens, rows]. */
-interface Product {
+export interface Product {
   readonly tokens: number;
   readonly rows: number;
   readonly cols: number;
@@ -45,6 +48,10 @@ export function matmulLowering(level: Level, planes: Planes): Lower<'matmul'> {
     const places = { x: context.place(x), weights: address, y: context.place(output) };
     const product = { tokens, rows, cols, ...places };
     const unpack = UNPACKS[format.name];
+    if (level.amx && (tokens > 1 || context.uniform)) {
+      const kind = unpack ?? floatFormat(format);
+      if (kind) return tileProduct(product, kind, planes, context);
+    }
     if (!unpack) return [floatProduct(format, product)];
     return integerProduct(product, unpack, { level, planes, context });
   };
@@ -100,14 +107,15 @@ function quantize({ tokens, cols, x }: Product, layout: ActivationLayout, at: nu
 
 function singleProduct(
   { rows, cols, weights, y }: Product,
-  { format }: Unpack,
+  unpack: Unpack,
   { codes, codeStride, sums, sumStride, scales, scaleStride, planes }: ActivationLayout,
   at: number,
 ): Command {
   const first = { codes: at + codes, sums: at + sums, scales: at + scales };
   const next = { codePlane: codeStride, sumPlane: sumStride, scalePlane: scaleStride }; // a plane of one token
   const args = argsOf(SINGLE_ARGS, { weights, rows, cols, y: y.address, ...first, ...next });
-  return { kernel: `single_${format.toLowerCase()}_${planes}`, args };
+  const kernel = `single_${unpack.format.toLowerCase()}_${planes}`;
+  return { kernel, scratch: singleScratch(unpack, planes, cols), args };
 }
 
 interface Activations {

@@ -6,6 +6,7 @@ import { iq1Grid } from '../../../quants/index.ts';
 import type { KernelBuilder } from '../kernel.ts';
 import { type Gpr, masked, mem, type Vec, xmm } from '../x64/index.ts';
 import { deposit, eight, fourOfEight, gridTable, joined, odd, packedPlaces } from './grid-parts.ts';
+import { IQ1_M_DOT } from './iq1-dot.ts';
 import { defineUnpack } from './unpack.ts';
 
 const AT = { points: 0, high: 32, scales: 48 } as const;
@@ -82,4 +83,5 @@ export const IQ1_M = defineUnpack({
       else k.x.load16(index, mem(block, AT.high + 2 * i));
       shiftDown(k, target, index);
     }),
+  dot: IQ1_M_DOT,
 });

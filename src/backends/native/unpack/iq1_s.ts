@@ -14,6 +14,7 @@ import {
   scaledHalf,
   twice,
 } from './grid-parts.ts';
+import { IQ1_S_DOT } from './iq1-dot.ts';
 import { defineUnpack } from './unpack.ts';
 
 const AT = { points: 2, high: 34 } as const;
@@ -61,4 +62,5 @@ export const IQ1_S = defineUnpack({
         fourOfEight(k, part, packedPlaces(k, grid, packed, index, 8));
       });
     }),
+  dot: IQ1_S_DOT,
 });

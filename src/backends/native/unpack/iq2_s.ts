@@ -11,6 +11,7 @@ import {
   scaledHalf,
   sixteenNibbles,
 } from './grid-parts.ts';
+import { IQ2_S_DOT } from './iq2-dot.ts';
 import { signedCode, turnByBits, turnByMemory, ZERO } from './sign-parts.ts';
 import { defineUnpack } from './unpack.ts';
 
@@ -48,4 +49,5 @@ export const IQ2_S = defineUnpack({
         turnByBits(k, target, index);
       }
     }),
+  dot: IQ2_S_DOT,
 });

@@ -13,6 +13,7 @@ import {
   scaledHalf,
   sixteenNibbles,
 } from './grid-parts.ts';
+import { IQ2_XS_DOT } from './iq2-dot.ts';
 import { codesOfPairs, keepDigits, packedWords, pointOfWord, spreadWords } from './iq2-parts.ts';
 import {
   evenSigns,
@@ -87,4 +88,5 @@ export const IQ2_XS = defineUnpack({
       },
     },
   ),
+  dot: IQ2_XS_DOT,
 });

@@ -13,6 +13,7 @@ import {
   scaledHalf,
   twice,
 } from './grid-parts.ts';
+import { IQ2_XXS_DOT } from './iq2-dot.ts';
 import { codesOfPairs, keepDigits, packedWords, pointOfWord, spreadWords } from './iq2-parts.ts';
 import {
   evenSigns,
@@ -98,4 +99,5 @@ export const IQ2_XXS = defineUnpack({
       },
     },
   ),
+  dot: IQ2_XXS_DOT,
 });

@@ -12,6 +12,7 @@ import {
   packedPlaces,
   scaledHalf,
 } from './grid-parts.ts';
+import { IQ3_S_DOT } from './iq3-dot.ts';
 import {
   codesOfDigits,
   inOrder,
@@ -78,4 +79,5 @@ export const IQ3_S = defineUnpack({
       },
     },
   ),
+  dot: IQ3_S_DOT,
 });

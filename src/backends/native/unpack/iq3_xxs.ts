@@ -11,6 +11,7 @@ import {
   scaledHalf,
   twice,
 } from './grid-parts.ts';
+import { IQ3_XXS_DOT } from './iq3-dot.ts';
 import {
   codesOfDigits,
   inOrder,
@@ -96,4 +97,5 @@ export const IQ3_XXS = defineUnpack({
       },
     },
   ),
+  dot: IQ3_XXS_DOT,
 });

@@ -57,6 +57,7 @@ export function evenSigns(stored: StoredSeven): SignBits {
         k.x.shl(upper, 32);
         stored(k, block, 2 * i, bits);
         k.x.or(bits, upper);
+        k.free(upper);
       } else stored(k, block, i, bits);
       const parity = k.gpr('parity');
       const fold = k.gpr('fold');
@@ -82,14 +83,14 @@ export function sevenBits(k: KernelBuilder, bits: Gpr, at: Memory): void {
 /** Registers of the way with VBMI. */
 export interface SignsKept {
   readonly [name: string]: Register;
-  /** 64 bytes of the thread's own below the stack pointer, aligned: sign bits of a block on their way to masks. */
+  /** 32 bytes between rsp - 128 and rsp - 65, aligned: sign bits of a block on their way to masks. */
   readonly signs: Gpr;
 }
 
 export function keepSigns(k: KernelBuilder): SignsKept {
   const signs = k.gpr('signs');
-  k.x.lea(signs, mem(rsp, -65));
-  k.x.and(signs, -64);
+  k.x.lea(signs, mem(rsp, -97));
+  k.x.and(signs, -32);
   return { signs };
 }
 

@@ -10,7 +10,7 @@
  * A member reads no byte outside the block: the last block of a mapped file may end where its last page does.
  */
 import type { KernelBuilder } from '../kernel.ts';
-import type { Gpr, Register, Vec } from '../x64/index.ts';
+import type { Gpr, Memory, Register, Vec } from '../x64/index.ts';
 
 /** What the begin of a block leaves in registers, which the caller gives back. */
 export interface Header {
@@ -27,7 +27,8 @@ export interface Header {
 /** Registers that hold constants through a whole kernel. */
 export type Kept = Readonly<Record<string, Register>>;
 
-export interface Unpack<K extends Kept = Kept, S extends Kept = Kept> {
+/** A member may use the bytes from rsp - 128 to rsp - 65, from `share` to the block's last `codes`. */
+export interface Unpack<K extends Kept = Kept> {
   /** Of `FORMATS`. */
   readonly format: string;
   readonly blockBytes: number;
@@ -54,7 +55,36 @@ export interface Unpack<K extends Kept = Kept, S extends Kept = Kept> {
    */
   codes(k: KernelBuilder, block: Gpr, i: number, target: Vec, kept: K, shared: S): void;
   /** Emits what several calls of `codes` for one block use, for example high bits that are loaded once. */
-  share?(k: KernelBuilder, block: Gpr, kept: K): S;
+  share?(k: KernelBuilder, block: Gpr, kept: K): Kept;
+  /** A faster product of one token. */
+  readonly dot?: BlockDot;
+}
+
+/** Operands of `BlockDot`, as memory. */
+export interface DotOperands {
+  readonly planes: 1 | 2;
+  /** i8 codes of chunk c: eight of each 32 columns, 32 q + 8 c and on in quad q. */
+  codes(plane: number, chunk: number): Memory;
+  /** 32 i16: the sums of every eight codes, in the order of columns. */
+  sums(plane: number): Memory;
+}
+
+/**
+ * A product with activations that may be faster than by `codes`, for levels with VBMI and blocks of 256. Columns stand in
+ * another order, so that the lanes of a vector add up what shares a scale, and the scales are applied once a block.
+ */
+export interface BlockDot<K extends Kept = Kept> {
+  /** Whether it takes `DotOperands.sums`. */
+  readonly sums: boolean;
+  setup(k: KernelBuilder): K;
+  /** Emits the factor of a block: f32 in lane 0. */
+  d(k: KernelBuilder, block: Gpr): Register<'xmm'>;
+  /** Emits the i32 lanes of each plane into `totals`: their sum times `d` is the product with the codes. */
+  emit(k: KernelBuilder, block: Gpr, x: DotOperands, totals: readonly Vec[], kept: K): void;
+}
+
+export function defineDot<K extends Kept>(dot: BlockDot<K>): BlockDot {
+  return dot as BlockDot;
 }
 
 export function defineUnpack<K extends Kept, S extends Kept>(unpack: Unpack<K, S>): Unpack<K, S> {

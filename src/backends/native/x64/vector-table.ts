@@ -343,11 +343,11 @@ export const VECTOR_TABLE = {
   vptestmw: 'e 66 0F38 1 26 rvm m',
   vptestmd: 'e 66 0F38 0 27 rvm f4',
   vptestnmd: 'e F3 0F38 0 27 rvm f4',
+  vpshufbitqmb: 'e 66 0F38 0 8F rvm m',
   vpmovm2b: 'e F3 0F38 0 28 rm m R',
   vpmovm2d: 'e F3 0F38 0 38 rm m R',
   vpmovb2m: 'e F3 0F38 0 29 rm m R',
   vpmovd2m: 'e F3 0F38 0 39 rm m R',
-  vpshufbitqmb: 'e 66 0F38 0 8F rvm m',
   vptest: 'v 66 0F38 0 17 rm m',
   // Gathers: the index is a vector; EVEX takes a masked destination, VEX a third operand, the mask
   vpgatherdd: 'e 66 0F38 0 90 rm 4 M',

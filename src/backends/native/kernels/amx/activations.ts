@@ -6,8 +6,9 @@ import { PAIR, STEP, TILE_BYTES, TILE_TOKENS } from './shape.ts';
 import { splitTerms } from './terms.ts';
 import { transpose16 } from './transpose.ts';
 
-const ARGS = ['x', 'xStride', 'tokens', 'cols', 'tiles'] as const;
-type Arg = (typeof ARGS)[number];
+/** `x` [tokens][cols], `xStride` bytes from token to token; `tiles` is where a `TileLayout` begins. */
+export const TILE_ACTIVATION_ARGS = ['x', 'xStride', 'tokens', 'cols', 'tiles'] as const;
+type Arg = (typeof TILE_ACTIVATION_ARGS)[number];
 type Builder = KernelBuilder<Arg>;
 
 /** Steps of a piece of a thread's work. */
@@ -26,7 +27,7 @@ export const TILE_ACTIVATIONS: Readonly<Record<1 | 2 | 3, KernelSource<Arg>>> = 
 function tileActivations(terms: 1 | 2 | 3): KernelSource<Arg> {
   return defineKernel({
     name: `tile_activations_${terms}`,
-    args: ARGS,
+    args: TILE_ACTIVATION_ARGS,
     emit: (k: Builder) => {
       k.free(k.thread, k.threads);
       const [next, done] = [k.label(), k.label()];

@@ -21,7 +21,7 @@ import {
 import { tileUnit } from './tile-unit.ts';
 import type { TileUnit } from './tiles.ts';
 import { transpose16 } from './transpose.ts';
-import { blockOf, EXPAND_SCRATCH, nameOf, rowExpander, type WeightKind } from './weights.ts';
+import { blockOf, EXPAND_SCRATCH, nameOf, rowExpander, termsOf, type WeightKind } from './weights.ts';
 
 /** `tiles` is what `tile_activations` left, with the same number of terms. `yStride` in bytes. */
 export const BATCH_AMX_ARGS = ['weights', 'rows', 'cols', 'tiles', 'tokens', 'y', 'yStride'] as const;
@@ -63,10 +63,22 @@ export function batchAmxScratch(terms: Terms) {
   return { scales, sums, panel, bytes };
 }
 
-/** The kernel `batch_amx_<format>_<terms>`. `cols` is a multiple of the format's block. */
+const productName = (kind: WeightKind, { activations, weights }: Terms): string =>
+  `batch_amx_${nameOf(kind).toLowerCase()}_${activations}x${weights}`;
+
+/** The kernel for weights of a kind, and the terms that it wants. @param planes of activations for blocks. */
+export function tileKernelName(
+  kind: WeightKind,
+  planes: 1 | 2,
+): { readonly name: string; readonly terms: Terms } {
+  const terms = termsOf(kind, planes);
+  return { name: productName(kind, terms), terms };
+}
+
+/** A kernel that `productName` names. `cols` is a multiple of the format's block. */
 export function batchAmxKernel(kind: WeightKind, terms: Terms): KernelSource<BatchAmxArg> {
   return defineKernel({
-    name: `batch_amx_${nameOf(kind)}_${terms.activations}x${terms.weights}`,
+    name: productName(kind, terms),
     args: BATCH_AMX_ARGS,
     emit: (k) => new BatchAmx(k, kind, terms).emit(),
   });

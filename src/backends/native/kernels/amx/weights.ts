@@ -26,6 +26,11 @@ export type FloatFormat = keyof typeof FLOATS;
 
 export type WeightKind = Unpack | FloatFormat;
 
+/** Undefined where the format is none of floats. */
+export function floatFormat({ name }: { readonly name: string }): FloatFormat | undefined {
+  return name in FLOATS ? (name as FloatFormat) : undefined;
+}
+
 export const nameOf = (kind: WeightKind): string => (typeof kind === 'string' ? kind : kind.format);
 
 /** Bytes and weights of the smallest piece of a row. */

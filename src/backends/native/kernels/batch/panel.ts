@@ -2,9 +2,9 @@
  * A chunk of a panel: P weight rows x 256 columns from their blocks to bytes with the rows as lanes. First the unpacker
  * writes codes and headers row by row, then squares of them are transposed.
  */
-import { type Gpr, type Memory, mem, type Vec } from '../../x64/index.ts';
+import { type Gpr, type Memory, mem, type Vec, zmm } from '../../x64/index.ts';
 import { Products, wayOf } from './multiply.ts';
-import { type Batch, CHUNK, panelRows, VECTORS } from './shape.ts';
+import { type Batch, CHUNK, isFolded, panelRows, VECTORS } from './shape.ts';
 import { transpose } from './transpose.ts';
 
 /** Bytes of a row's header on the stage, and where its second half begins. */
@@ -59,6 +59,20 @@ function prefetch(b: Batch, row: Gpr): void {
     k.x.add(next, b.slot('ahead'));
     const bytes = (CHUNK / unpack.block) * unpack.blockBytes;
     for (let line = 0; line < bytes; line += 64) k.x.prefetcht1(mem(next, line));
+    k.x.prefetcht1(mem(next, bytes - 1));
+  });
+}
+
+/** Codes 0 to 3 of weights 64 i and on become codes times scales: each 128 bits share one, and look its multiples up. */
+function fold({ k }: Batch, codes: Vec, scales: Vec, i: number): void {
+  k.scope(() => {
+    const table = k.vec('multiples');
+    const words = Uint16Array.from({ length: 32 }, (_, word) => 4 * i + (word >> 3));
+    const multiples = Uint16Array.from({ length: 32 }, (_, word) => [0x0100, 0x0302][word % 8] ?? 0);
+    k.x.vmovdqu(table, k.constant(new Uint8Array(words.buffer)));
+    k.x.vpermw(table, table, zmm(scales));
+    k.x.vpmullw(table, table, k.constant(new Uint8Array(multiples.buffer)));
+    k.x.vpshufb(codes, table, codes);
   });
 }
 
@@ -87,17 +101,19 @@ function wideBlock(b: Batch, kept: Kept, { row, stage, head, d }: Places): void 
   const { k, unpack, scratch } = b;
   prefetch(b, row);
   k.scope(() => {
-    const header = unpack.header(k, row, kept);
-    k.x.vmovss_store(mem(d), header.d);
-    if (header.dmin) k.x.vmovss_store(mem(d, scratch.dmin - scratch.d), header.dmin);
-    if (header.scales) k.x.vmovdqu_store(mem(head), header.scales);
-    if (header.mins) k.x.vmovdqu_store(mem(head, HALF), header.mins);
-  });
-  k.scope(() => {
+    const { d: step, dmin, scales, mins } = unpack.header(k, row, kept);
+    k.x.vmovss_store(mem(d), step);
+    if (dmin) k.x.vmovss_store(mem(d, scratch.dmin - scratch.d), dmin);
+    if (scales) k.x.vmovdqu_store(mem(head), scales);
+    if (mins) k.x.vmovdqu_store(mem(head, HALF), mins);
+    k.free(...[step, dmin, mins].filter((one) => one !== undefined));
+    const folded = isFolded(k.level, unpack) ? scales : undefined;
+    if (scales && !folded) k.free(scales);
     const shared = unpack.share?.(k, row, kept) ?? {};
     const codes = k.vec('codes');
     for (let i = 0; i < CHUNK / k.level.bytes; i++) {
       unpack.codes(k, row, i, codes, kept, shared);
+      if (folded) fold(b, codes, folded, i);
       k.x.vmovdqu_store(mem(stage, i * k.level.bytes), codes);
     }
   });

@@ -17,7 +17,10 @@ export const VECTORS = 2;
 export const ROUND = 512;
 
 /** Tokens of a tile: with two vectors of rows, two sums each and what feeds them that fills the registers. */
-export const tileTokens = (level: Level): number => (level.avx512 ? 6 : 2);
+export function tileTokens({ avx512, vnni }: Level): number {
+  if (avx512) return 6;
+  return vnni ? 3 : 2;
+}
 
 /** Rows of a panel. */
 export const panelRows = (level: Level): number => (VECTORS * level.bytes) / 4;
@@ -113,6 +116,11 @@ export function scratchOf(level: Level): Scratch {
   return { ...(Object.fromEntries(offsets) as Omit<Scratch, 'bytes'>), bytes };
 }
 
+/** Whether the stage gets codes times scales: where a table of 16 bytes holds all products with a scale. */
+export function isFolded(level: Level, { scaled, offset, most, mostScale }: Unpack): boolean {
+  return level.avx512 && scaled === 16 && offset === 0 && most < 4 && most * mostScale < 128;
+}
+
 /** What the parts of the kernel share while it is emitted. */
 export class Batch {
   readonly k: KernelBuilder<BatchArg>;
@@ -122,8 +130,12 @@ export class Batch {
   readonly vector: number;
   readonly line: number;
 
+  /** Weights that share a scale in the panel; undefined where there are no scales or codes are multiplied with them. */
+  readonly scaled: 16 | 32 | undefined;
+
   constructor(k: KernelBuilder<BatchArg>, unpack: Unpack) {
     this.k = k;
+    this.scaled = isFolded(k.level, unpack) ? undefined : unpack.scaled;
     this.unpack = unpack;
     this.scratch = scratchOf(k.level);
     this.vector = k.level.bytes;

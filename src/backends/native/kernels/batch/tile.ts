@@ -94,17 +94,17 @@ function wideTile(b: Batch, tokens: number): void {
   k.scope(() => {
     const steps = new Products(k, way);
     const [panel, table, count] = ['panel', 'table', 'count'].map((name) => k.gpr(name));
-    const columns = unpack.scaled ?? 32;
-    const sums = unpack.scaled ? sumsOf(b, 'sum', tokens) : totals;
+    const columns = b.scaled ?? 32;
+    const sums = b.scaled ? sumsOf(b, 'sum', tokens) : totals;
     k.x.lea(panel, b.at('panel'));
     k.x.lea(table, b.at('scales'));
     k.x.mov(count, CHUNK / columns);
     k.countdown(
       count,
       () => {
-        if (unpack.scaled) each(sums, (sum) => void k.zero(sum));
+        if (b.scaled) each(sums, (sum) => void k.zero(sum));
         products(b, sums, steps, rows, panel, columns);
-        if (unpack.scaled) {
+        if (b.scaled) {
           each(sums, (sum, t, v) => {
             k.x.vpmulld(sum, sum, mem(table, v * b.vector));
             k.x.vpaddd(totals[t][v], totals[t][v], sum);
@@ -132,7 +132,7 @@ function minSums(b: Batch, tokens: number, rows: TokenRows): Sums {
   if (joined) foldSums(b, tokens, rows);
   k.scope(() => {
     const pair = k.vec('pair');
-    const part = k.vec('part');
+    const part = k.level.vnni ? pair : k.vec('part');
     for (let j = 0; j < (joined ? 4 : 8); j++) {
       sums.forEach((row, t) => {
         k.x.vpbroadcastd(pair, joined ? b.at('folded', t * FOLDED + 4 * j) : rows.at(t, 4 * j));
