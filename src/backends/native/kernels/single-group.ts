@@ -22,7 +22,7 @@ import type { SingleArg } from './single.ts';
 type Builder = KernelBuilder<SingleArg>;
 
 export interface Group {
-  /** Addresses of the group's activations; where there are no sums `sums` is `codes`. */
+  /** Addresses of the group's activations: codes and sums of the first plane, scales of the last; without sums `sums` is `codes`. */
   readonly codes: Gpr;
   readonly sums: Gpr;
   readonly scales: Gpr;

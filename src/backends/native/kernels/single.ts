@@ -1,12 +1,13 @@
 /**
  * Products of one token with quantized weights, which live from the bandwidth of memory: every weight is read once, taken
  * apart in registers and multiplied at once. A thread claims a long stretch of rows and reads it from its first byte to
- * its last, as prefetchers want it. Within a group of 256 (or a block of 32) sums are exact integers; groups are added in
+ * its last, as the prefetchers of CPUs want it; instructions that prefetch 512 bytes to 4 KiB ahead only took time (Zen 4).
+ * Within a group of 256 (or a block of 32) sums are exact integers; groups are added in
  * f32, in the order of columns, so the result does not depend on threads or claims.
  */
 import { defineKernel, type KernelBuilder, type KernelSource } from '../kernel.ts';
 import type { Unpack } from '../unpack/index.ts';
-import { type Gpr, mem, rax, rdx, rsp, type Vec, xmm, ymm } from '../x64/index.ts';
+import { type Gpr, type Label, mem, memAt, rax, rdx, rsp, type Vec, xmm, ymm } from '../x64/index.ts';
 import { type CopiedOperands, copiedOperands, dotGroup } from './single-dot.ts';
 import { type Group, narrowGroup, wideGroup } from './single-group.ts';
 
@@ -32,57 +33,31 @@ export type SingleArg = (typeof SINGLE_ARGS)[number];
 const CLAIMS = 8;
 /** Rows claimed at least: two threads never write into one cache line. */
 const LEAST_ROWS = 16;
-/** Bytes that prefetches run ahead: tried from 256 bytes to 4 KiB. */
-const AHEAD = 2048;
-const LINE = 64;
 /**
  * Below the stack pointer, since unpackers need the registers: rows of a claim, address of the counter, rows left of the
  * claim, address of the next result.
  */
 const [FEW_AT, COUNTER_AT, LEFT_AT, Y_AT] = [-8, -16, -24, -32].map((at) => mem(rsp, at));
 
-/**
- * Below the stack pointer, since unpackers want general registers: rows of a claim, the counter's address, where the next
- * row's result goes. (-8 is `COPY_AT` of single-dot.ts; from -128 to -65 it is the unpackers'.)
- */
-const FEW_AT = mem(rsp, -16);
-const COUNTER_AT = mem(rsp, -24);
-const Y_AT = mem(rsp, -32);
-
-/** y[n] = sum over k of x[k] w[n, k] for one token with activations of one or two planes. Scratch: `singleScratch`. */
+/** y[n] = sum over k of x[k] w[n, k] for one token with activations of one or two planes. */
 export function singleKernel(unpack: Unpack, planes: 1 | 2): KernelSource<SingleArg> {
   return defineKernel({
     name: `single_${unpack.format.toLowerCase()}_${planes}`,
     args: SINGLE_ARGS,
     emit: (k: KernelBuilder<SingleArg>) => {
-      k.registers.reserve(rax, 'quotient');
-      const copy = copiedOperands(k, unpack, planes);
-      k.free(rax);
       rowsToClaim(k);
       k.x.store64(COUNTER_AT, k.counter);
-      k.free(k.thread, k.threads, k.scratch);
+      const copy = copiedOperands(k, unpack, planes);
+      k.free(k.thread, k.threads, k.scratch, k.counter);
       const group = groupOf(k, unpack, planes, copy);
-      const [weights, left, end] = ['weights', 'left', 'end'].map((name) => k.gpr(name));
+      const weights = k.gpr('weights');
       const out = k.label();
       const next = k.here();
-      k.x.mov(k.counter, COUNTER_AT);
-      k.claim(left);
-      k.free(k.counter);
-      k.x.imul(left, FEW_AT);
-      k.x.vcvttsd2si(end, k.arg('rows'));
-      k.x.sub(end, left);
-      k.x.cmp(end, 0);
-      k.j('le', out);
-      k.x.cmp(end, FEW_AT);
-      k.x.cmov('g', end, FEW_AT);
-      k.scope(() => {
-        const y = k.int('y');
-        k.x.lea(y, { ...mem(y), index: left, scale: 4 });
-        k.x.store64(Y_AT, y);
-      });
-      stretchAt(k, unpack, weights, left);
-      k.free(left); // until the next claim, which is further up
-      k.countdown(end, () => oneRow(k, unpack, group, weights), true);
+      k.scope(() => claim(k, unpack, weights, out));
+      const row = k.here();
+      oneRow(k, unpack, planes, group, weights);
+      k.x.sub(LEFT_AT, 1);
+      k.j('ne', row);
       k.jmp(next);
       k.bind(out);
     },
@@ -100,19 +75,19 @@ function groupOf(
   return unpack.block === 256 ? wideGroup(k, unpack, kept, planes) : narrowGroup(k, unpack, kept, planes);
 }
 
-/** `FEW_AT` = rows of a claim: max(16, rows / (8 threads) as a multiple of 16). */
+/** Writes the rows of a claim, max(16, rows / (8 threads) as a multiple of 16), to FEW_AT. */
 function rowsToClaim(k: KernelBuilder<SingleArg>): void {
   k.scope(() => {
     k.registers.reserve(rax, 'quotient');
     const divisor = k.gpr('divisor');
     k.x.vcvttsd2si(rax, k.arg('rows'));
     k.x.imul(divisor, k.threads, CLAIMS);
-    k.clear(rdx); // no scratch from here on
+    k.clear(rdx);
     k.x.div(divisor);
     k.x.and(rax, -LEAST_ROWS);
-    k.x.mov(least, LEAST_ROWS);
-    k.x.cmp(rax, least);
-    k.x.cmov('l', rax, least);
+    k.x.mov(divisor, LEAST_ROWS);
+    k.x.cmp(rax, divisor);
+    k.x.cmov('l', rax, divisor);
     k.x.store64(FEW_AT, rax);
   });
 }
@@ -153,13 +128,12 @@ function oneRow(
   k.scope(() => {
     const blocks = k.gpr('blocks');
     if (group.begin) group.begin();
-    else for (const name of ['codes', 'sums', 'scales'] as const) k.x.vcvttsd2si(group[name], k.arg(name));
+    else firstOperands(k, group, planes, blocks);
     k.x.vcvttsd2si(blocks, k.arg('cols'));
     k.x.shr(blocks, Math.log2(block));
     k.zero(...group.accumulators);
     const step = (count: number): void => {
       const bytes = count * blockBytes;
-      for (let at = 0; at < bytes; at += LINE) k.x.prefetcht0(mem(weights, AHEAD + at));
       for (let n = 0; n < count; n++) k.scope(() => group.emit(weights, n));
       k.x.add(weights, bytes);
       k.x.add(group.codes, count * block);
@@ -178,13 +152,18 @@ function oneRow(
       step(1);
       k.x.sub(blocks, 1);
     });
-    k.free(blocks);
-    const y = k.gpr('y');
-    k.x.mov(y, Y_AT);
-    k.x.vmovss_store(mem(y), xmm(total(k, group)));
-    k.x.add(y, 4);
-    k.x.store64(Y_AT, y);
+    k.x.mov(blocks, Y_AT);
+    k.x.vmovss_store(mem(blocks), xmm(total(k, group)));
+    k.x.add(Y_AT, 4);
   });
+}
+
+/** The begin of the token's activations; scales are the last plane's. */
+function firstOperands(k: KernelBuilder<SingleArg>, group: Group, planes: 1 | 2, spare: Gpr): void {
+  for (const name of ['codes', 'sums', 'scales'] as const) k.x.vcvttsd2si(group[name], k.arg(name));
+  if (planes === 1) return;
+  k.x.vcvttsd2si(spare, k.arg('scalePlane'));
+  k.x.add(group.scales, spare);
 }
 
 /** The sum of all accumulators' lanes, in lane 0. */
@@ -201,8 +180,8 @@ function total(k: KernelBuilder, { accumulators, mins }: Group): Vec {
     }
     if (mins) k.x.vsubps(ymm(first), ymm(first), ymm(mins));
     const [low, high] = [xmm(first), xmm(half)];
-    if (Math.max(first.code, half.code) > 15) k.x.vextracti32x4(high, ymm(first), 1);
-    else k.x.vextractf128(high, ymm(first), 1);
+    if (ymm(first).code > 15) k.x.vextracti32x4(high, ymm(first), 1);
+    else k.x[k.level.avx512 ? 'vextracti32x4' : 'vextractf128'](high, ymm(first), 1);
     k.x.vaddps(low, low, high);
     k.x.vpermilps(high, low, 0b01_00_11_10);
     k.x.vaddps(low, low, high);

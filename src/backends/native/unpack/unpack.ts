@@ -28,7 +28,7 @@ export interface Header {
 export type Kept = Readonly<Record<string, Register>>;
 
 /** A member may use the bytes from rsp - 128 to rsp - 65, from `share` to the block's last `codes`. */
-export interface Unpack<K extends Kept = Kept> {
+export interface Unpack<K extends Kept = Kept, S extends Kept = Kept> {
   /** Of `FORMATS`. */
   readonly format: string;
   readonly blockBytes: number;
@@ -55,7 +55,7 @@ export interface Unpack<K extends Kept = Kept> {
    */
   codes(k: KernelBuilder, block: Gpr, i: number, target: Vec, kept: K, shared: S): void;
   /** Emits what several calls of `codes` for one block use, for example high bits that are loaded once. */
-  share?(k: KernelBuilder, block: Gpr, kept: K): Kept;
+  share?(k: KernelBuilder, block: Gpr, kept: K): S;
   /** A faster product of one token. */
   readonly dot?: BlockDot;
 }
