@@ -138,16 +138,17 @@ function putWeights(
 /** One block to f32. */
 function putBlock<K extends Kept>(k: KernelBuilder, unpack: Unpack<K>, block: Gpr, out: Gpr, kept: K): void {
   putHeader(k, unpack.header(k, block, kept));
-  const shared = unpack.share?.(k, block, kept) ?? {};
-  const wide = k.level.avx512 && unpack.block === 256;
-  const codes = k.vec('codes');
-  const target = wide ? codes : ymm(codes);
-  for (let i = 0; i * target.bytes < unpack.block; i++) {
-    unpack.codes(k, block, i, target, kept, shared);
-    k.x.vmovups_store(mem(rsp, CODES), target);
-    putWeights(k, unpack, out, i * target.bytes, target.bytes);
-  }
-  k.free(codes, ...Object.values(shared));
+  k.scope(() => {
+    const shared = unpack.share?.(k, block, kept) ?? {};
+    const wide = k.level.avx512 && unpack.block === 256;
+    const codes = k.vec('codes');
+    const target = wide ? codes : ymm(codes);
+    for (let i = 0; i * target.bytes < unpack.block; i++) {
+      unpack.codes(k, block, i, target, kept, shared);
+      k.x.vmovups_store(mem(rsp, CODES), target);
+      putWeights(k, unpack, out, i * target.bytes, target.bytes);
+    }
+  });
 }
 
 /** `embed_<format>` for a format of blocks; `cols` is a multiple of the block. */
