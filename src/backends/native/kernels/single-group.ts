@@ -2,21 +2,9 @@
  * One group of weights times one group of activations: what the loops of single.ts repeat. Codes are multiplied as bytes
  * (vpdpbusd, or vpmaddubsw without it), four or two neighbours at a time, then with their scales, all exactly in i32.
  */
-import { type KernelBuilder, low32 } from '../kernel.ts';
+import type { KernelBuilder } from '../kernel.ts';
 import type { Header, Kept, Unpack } from '../unpack/index.ts';
-import {
-  type Gpr,
-  type Mask,
-  type Memory,
-  mem,
-  memAt,
-  type Register,
-  type Vec,
-  xmm,
-  ymm,
-  zeroing,
-  zmm,
-} from '../x64/index.ts';
+import { type Gpr, type Memory, mem, memAt, type Register, type Vec, xmm, ymm, zmm } from '../x64/index.ts';
 import type { SingleArg } from './single.ts';
 
 type Builder = KernelBuilder<SingleArg>;
@@ -102,33 +90,29 @@ function accumulate(k: Builder, accumulator: Vec, factor: Vec, scale: Memory, va
   });
 }
 
-/** How a chunk of codes meets its scales: what is set up before all loops. */
-interface Scaling {
-  /** Of each chunk, at 512 bits. */
-  readonly indices: readonly Vec[];
-  /** Even words. */
-  readonly mask: Mask | undefined;
-}
-
 /** Whether four products of a code with an activation fit an i16. */
 const small = ({ most }: Unpack): boolean => most <= MOST_WORDS;
 
-function scalingOf(k: Builder, unpack: Unpack): Scaling {
-  if (!k.level.avx512 || unpack.scaled === undefined) return { indices: [], mask: undefined };
-  const indices = k.vecs('index', 4);
-  // Each scale for 4 dwords; as words, of which the odd ones are masked.
-  indices.forEach((index, i) => {
-    const lanes = Array.from({ length: 16 }, (_, lane) => 4 * i + (lane >> 2));
-    k.x.vmovdqu(index, k.constant(new Uint8Array(Int32Array.from(lanes).buffer)));
+/** Whether two chunks' products are packed to i16 and scaled at once. */
+const paired = (k: Builder, unpack: Unpack): boolean =>
+  k.level.avx512 && unpack.scaled !== undefined && small(unpack);
+
+/** At 512 bits, the places of scales: of each chunk's dwords, or of the words of each pair of chunks. */
+function indicesOf(k: Builder, unpack: Unpack): Vec[] {
+  if (!k.level.avx512 || unpack.scaled === undefined) return [];
+  if (!paired(k, unpack)) {
+    return k.vecs('index', 4).map((index, i) => {
+      const lanes = Array.from({ length: 16 }, (_, lane) => 4 * i + (lane >> 2));
+      k.x.vmovdqu(index, k.constant(new Uint8Array(Int32Array.from(lanes).buffer)));
+      return index;
+    });
+  }
+  // Packing puts 4 sums of the first chunk and 4 of the second into each 128 bits.
+  return k.vecs('index', 2).map((index, i) => {
+    const lanes = Array.from({ length: 32 }, (_, word) => 8 * i + (word & 4) + (word >> 3));
+    k.x.vmovdqu(index, k.constant(new Uint8Array(Int16Array.from(lanes).buffer)));
+    return index;
   });
-  if (!small(unpack)) return { indices, mask: undefined };
-  const mask = k.registers.mask('even words');
-  k.scope(() => {
-    const bits = k.gpr('bits');
-    k.x.mov(bits, 0x55555555);
-    k.x.kmovd_from(mask, low32(bits));
-  });
-  return { indices, mask };
 }
 
 /** Scales of a block where `chunkScales` finds them. */
@@ -152,13 +136,12 @@ function chunkScales(
   k: Builder,
   unpack: Unpack,
   from: Spread,
-  scaling: Scaling,
+  indices: readonly Vec[],
   i: number,
   target: Vec,
 ): void {
   if (k.level.avx512) {
-    if (scaling.mask) k.x.vpermw(zeroing(target, scaling.mask), scaling.indices[i], from[0]);
-    else k.x.vpermd(target, scaling.indices[i], from[0]);
+    k.x.vpermd(target, indices[i], from[0]);
     return;
   }
   const ZERO = 128;
@@ -231,7 +214,7 @@ function like(k: Builder, { bytes }: Vec, name: string): Vec {
 /** Blocks of 256. */
 export function wideGroup(k: Builder, unpack: Unpack, kept: Kept, count: 1 | 2): Group {
   const planes = planesOf(k, count);
-  const scaling = scalingOf(k, unpack);
+  const indices = indicesOf(k, unpack);
   const sum = k.vec('sum');
   const mins = unpack.mins ? k.registers.ymm('mins of the row') : undefined;
   const emit = (weights: Gpr, n: number): void => {
@@ -242,22 +225,56 @@ export function wideGroup(k: Builder, unpack: Unpack, kept: Kept, count: 1 | 2):
     offsetTotals(k, unpack, planes, header.scales, totals);
     const scales = header.scales && spread(k, unpack, header.scales);
     const shared = unpack.share?.(k, weights, kept) ?? {};
-    for (let i = 0; i * k.level.bytes < 256; i++) {
-      k.scope(() => {
-        const codes = k.vec('codes');
-        unpack.codes(k, weights, i, codes, kept, shared);
-        const own = scales && k.vec('own scales');
-        if (own) chunkScales(k, unpack, scales, scaling, i, own);
-        places(planes, 'codes', i * k.level.bytes).forEach((x, plane) => {
-          multiply(k, unpack, codes, x, totals[plane], own);
+    if (scales && paired(k, unpack)) {
+      const chunk = (i: number): Vec[] => byteProducts(k, unpack, planes, i, { weights, kept, shared });
+      indices.forEach((index, pair) => {
+        k.scope(() => {
+          const [first, second] = [chunk(2 * pair), chunk(2 * pair + 1)];
+          const own = k.vec('own scales');
+          k.x.vpermw(own, index, scales[0]);
+          first.forEach((product, plane) => {
+            k.x.vpackssdw(product, product, second[plane]);
+            k.x.vpdpwssd(totals[plane], product, own);
+          });
         });
       });
+    } else {
+      for (let i = 0; i * k.level.bytes < 256; i++) {
+        k.scope(() => {
+          const codes = k.vec('codes');
+          unpack.codes(k, weights, i, codes, kept, shared);
+          const own = scales && k.vec('own scales');
+          if (own) chunkScales(k, unpack, scales, indices, i, own);
+          places(planes, 'codes', i * k.level.bytes).forEach((x, plane) => {
+            multiply(k, unpack, codes, x, totals[plane], own);
+          });
+        });
+      }
     }
     accumulate(k, sum, header.d, scaleAt(planes, 0), toFloat(k, totals));
     k.free(...[header.d, header.scales].filter((one) => one !== undefined));
   };
   const { codes, sums, scales } = planes;
   return { codes, sums, scales, accumulators: mins ? [sum, mins] : [sum], mins, unroll: 1, emit };
+}
+
+/** Sums of 4 products of chunk i with each plane. */
+function byteProducts(
+  k: Builder,
+  unpack: Unpack,
+  planes: Planes,
+  i: number,
+  { weights, kept, shared }: { readonly weights: Gpr; readonly kept: Kept; readonly shared: Kept },
+): Vec[] {
+  const products = k.vecs(`products of ${i}, plane `, planes.count);
+  const codes = k.vec('codes');
+  unpack.codes(k, weights, i, codes, kept, shared);
+  places(planes, 'codes', 64 * i).forEach((x, plane) => {
+    k.zero(products[plane]);
+    k.x.vpdpbusd(products[plane], codes, x);
+  });
+  k.free(codes);
+  return products;
 }
 
 /** `mins += dmin * scale * sum of min * x`; gives the header's registers for mins back. */
