@@ -3,7 +3,7 @@
  * after the other, in rounds that alternate so that a busy machine hits both. The best round of each side counts.
  *
  *   node bench/engine.mjs MODEL.gguf… [--threads 1,2] [--prompt 512] [--generate 32] [--depth 0] [--rounds 3]
- *                         [--attention flash] [--cache-type f16] [--no-peer] [--json]
+ *                         [--attention flash] [--cache-type f16] [--backend auto] [--level NAME] [--no-peer] [--json]
  *
  * `depth`: tokens in the context before generation. Ratios are ours / llama.cpp's, above 1 is better; memory is the peak
  * resident size in MiB (the peer's weights are pages of the file, ours are in WebAssembly's memory).
@@ -26,6 +26,8 @@ const { values: options, positionals: models } = parseArgs({
     rounds: { type: 'string', default: '3' },
     attention: { type: 'string', default: 'flash' },
     'cache-type': { type: 'string', default: 'f16' },
+    backend: { type: 'string', default: 'auto' },
+    level: { type: 'string' },
     'no-peer': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -50,6 +52,7 @@ function ours(model, threads, prompt, depth, generate) {
     path.join(ROOT, 'bin/bitmill.mjs'),
     ...['bench', '-m', model, '-t', String(threads), '-p', prompt, '-n', generate, '-d', depth],
     ...['--attention', options.attention, '--cache-type', options['cache-type'], '--reps', '1', '--json'],
+    ...['--backend', options.backend, ...(options.level ? ['--level', options.level] : [])],
   ]);
 }
 

@@ -39,7 +39,7 @@ test('what is left out is null, one repetition has no deviation, and the table s
   const json = bitmill(['bench', '-m', MODEL, '-p', '0', '-n', '2', '-d', '5', '--reps', '1', '--json']);
   expect(JSON.parse(json.stdout)).toMatchObject({ prompt_tps: null, gen_tps_sd: null, depth: 5 });
   const text = bitmill(['bench', '-m', MODEL, '-p', '0', '-n', '2', '-d', '5', '--reps', '1', '-t', '1']);
-  expect(text.stdout).toMatch(/llama, wasm, 1 thread, flash attention, f16 cache/);
+  expect(text.stdout).toMatch(/llama, (wasm|native \([\w-]+\)), 1 thread, flash attention, f16 cache/);
   expect(text.stdout).toMatch(/generation of 2 after 5 +\d+\.\d\d/);
   expect(text.stdout).not.toMatch(/prompt/);
 });

@@ -85,7 +85,7 @@ export type BackendName = 'auto' | 'native' | 'wasm' | 'reference';
 export const BACKEND_NAMES = Object.keys(BACKENDS) as BackendName[];
 
 /** What computes where nobody says. */
-export const DEFAULT_BACKEND: BackendName = 'wasm';
+export const DEFAULT_BACKEND: BackendName = 'auto';
 
 const wasm: ChosenBackend = {
   name: 'wasm',
