@@ -19,6 +19,7 @@ export interface EngineFlags {
   readonly backend: string;
   /** Of the native backend. */
   readonly level?: string;
+  readonly copyWeights?: boolean;
   readonly attention: string;
   readonly cacheType: string;
 }
@@ -55,6 +56,7 @@ export function addEngineOptions(
   const help = `GGUF file (any shard), address, owner/name[:type] of a hub, or phi3-tiny${text}`;
   return addBackendOptions(command.addOption(new Option(flags, help).makeOptionMandatory(mandatory)))
     .option('-t, --threads <n>', 'worker threads (default: all cores)')
+    .option('--copy-weights', 'native: weights in huge pages of its own memory, faster but not shared')
     .option('--memory <size>', 'memory to stay below, e.g. 4GiB; larger models are read layer by layer')
     .option(
       `--attention <${ATTENTION.join('|')}>`,
@@ -99,6 +101,7 @@ export async function openBackend(flags: Omit<EngineFlags, 'model'>, relaxed: bo
   return chosen.open({
     threads: threads === undefined ? undefined : parseCount('--threads', threads),
     relaxed,
+    copyWeights: flags.copyWeights,
   });
 }
 

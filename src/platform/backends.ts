@@ -29,6 +29,8 @@ export interface OpenOptions {
    * Whether activations may be rounded to 8 bits for speed. To measure they must not: results would depend on the runtime.
    */
   readonly relaxed?: boolean | undefined;
+  /** Whether machine code has weights in memory of its own, not in the file's pages. Others always copy them. */
+  readonly copyWeights?: boolean | undefined;
 }
 
 type Opening = Required<{ readonly [Key in keyof OpenOptions]: NonNullable<OpenOptions[Key]> }>;
@@ -98,8 +100,12 @@ const wasm: ChosenBackend = {
 
 const reference: ChosenBackend = { name: 'reference', open: async () => referenceBackend() };
 
-function openingOf({ threads = availableThreads(), relaxed = false }: OpenOptions): Opening {
-  return { threads, relaxed };
+function openingOf({
+  threads = availableThreads(),
+  relaxed = false,
+  copyWeights = false,
+}: OpenOptions): Opening {
+  return { threads, relaxed, copyWeights };
 }
 
 function notNative(reason: string): BitmillError {
@@ -117,8 +123,8 @@ function nativeOf({ system, levels, best }: NativeSupport, wanted: LevelName | u
     name: 'native',
     level: level.name,
     open: async (options) => {
-      const { threads, relaxed } = openingOf(options);
-      return nativeBackend({ system, threads, level, wide: !relaxed });
+      const { threads, relaxed, copyWeights } = openingOf(options);
+      return nativeBackend({ system, threads, level, wide: !relaxed, copyWeights });
     },
   };
 }

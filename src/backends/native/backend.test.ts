@@ -75,6 +75,18 @@ describe.skipIf(testLevels.length === 0)('a backend', () => {
       rmSync(path.dirname(file), { recursive: true });
     }));
 
+  test('copies a weight that has a file where it is told to', async () => {
+    const backend = await open({ level, copyWeights: true });
+    const values = testValues(128, 1);
+    const read = Object.assign(async () => new Uint8Array(values.buffer), {
+      place: { file: { path: 'no such file', size: 512, mtimeMs: 0, ino: 0 }, offset: 0 },
+    });
+    const weight = await backend.upload(matrix, read);
+    expect(backend.used).toBe(512);
+    expect(await readF32(backend, weight, 128)).toEqual(values);
+    await backend.close();
+  });
+
   test('gives a failed upload back, and refuses what is beyond its limit by name', () =>
     withBackend(async (backend) => {
       await expect(backend.upload(matrix, () => Promise.reject(new Error('gone')))).rejects.toThrow('gone');

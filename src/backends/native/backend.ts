@@ -27,6 +27,11 @@ export interface NativeOptions {
    * formats that are widened.
    */
   readonly wide?: boolean;
+  /**
+   * Whether weights are copied into memory of their own, in huge pages where the system has them, instead of used in the
+   * file's pages: single tokens are some 10 % faster (Zen 4), loading is slower and processes share nothing. Default false.
+   */
+  readonly copyWeights?: boolean;
   /** Limit of all buffers and workspace in bytes. Default: none. */
   readonly maxBytes?: number;
 }
@@ -37,6 +42,7 @@ export function nativeBackend({
   threads = 1,
   level,
   wide = false,
+  copyWeights = false,
   maxBytes = Number.POSITIVE_INFINITY,
 }: NativeOptions): Backend {
   if (!Number.isInteger(threads) || threads < 1) throw usageError(`${threads} threads: at least 1 is needed`);
@@ -51,6 +57,6 @@ export function nativeBackend({
     kernels,
     slots: new Map(),
     multiplies: isMultiplied,
-    hold: ({ place }, bytes) => (place ? mapped.hold(place, bytes) : undefined),
+    hold: ({ place }, bytes) => (place && !copyWeights ? mapped.hold(place, bytes) : undefined),
   });
 }
