@@ -14,7 +14,6 @@ import {
   type Condition,
   type Gpr,
   type Label,
-  low32,
   type Memory,
   mem,
   memAt,
@@ -258,5 +257,3 @@ export function assembleKernel<A extends string>(
     });
   }
 }
-
-export { low32 };

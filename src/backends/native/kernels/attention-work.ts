@@ -36,8 +36,6 @@ export const ATTENTION_ARGS = [
   'spans',
 ] as const;
 
-export type AttentionArg = (typeof ATTENTION_ARGS)[number];
-
 /** A window that leaves out nothing. */
 const NO_WINDOW = 2 ** 31 - 1;
 

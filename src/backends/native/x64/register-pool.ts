@@ -1,5 +1,5 @@
 /** Registers by name: a kernel asks for `sum0`, gets whichever is free, and hears clearly when none is left. */
-import type { Gpr, Mask, Register, Vec } from './registers.ts';
+import type { Gpr, Mask, Register } from './registers.ts';
 import { MASKS, R64, TILES, type Tile, XMM, YMM, ZMM } from './registers.ts';
 
 /** A file of registers that share their names: zmm3, ymm3 and xmm3 are one. */
@@ -122,5 +122,3 @@ export class RegisterPool {
 function keyOf({ kind, code }: Register): string {
   return `${FILE_OF[kind]} ${code}`;
 }
-
-export type { Vec };
